@@ -1,0 +1,132 @@
+//! The device form of the sparse matrix: 4 bytes a nonzero, in pages, with gene-block pointers.
+use super::dataset::Csr;
+use crate::ops::BLOCK;
+use half::f16;
+
+/// One page of cells, as [`crate::ops::PageBuf`] describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// First cell of the page.
+    pub first_cell: usize,
+    /// Cells of the page.
+    pub n_cells: usize,
+    /// Packed nonzeros: gene in the low 16 bits, f16 value in the high 16.
+    pub entries: Vec<u32>,
+    /// Gene-block pointers, `n_cells * (n_blocks + 1)`.
+    pub blocks: Vec<u32>,
+}
+
+/// Sparse cells in device form; a cell never straddles two pages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Packed {
+    /// Cells.
+    pub n_cells: usize,
+    /// Genes, at most 65,535.
+    pub n_genes: usize,
+    /// Blocks of [`BLOCK`] genes.
+    pub n_blocks: usize,
+    /// Pages in cell order.
+    pub pages: Vec<Page>,
+}
+
+/// Most genes that the packed form can name.
+pub const MAX_GENES: usize = 65_535;
+
+/// Rounds to the f16 that stands in a packed entry; values that f16 holds only as subnormals
+/// become 0, so that no device's flush mode matters.
+#[must_use]
+pub fn quantise(value: f32) -> f16 {
+    let h = f16::from_f32(value);
+    if h.is_normal() { h } else { f16::ZERO }
+}
+
+/// Packs one nonzero.
+#[must_use]
+pub fn pack(gene: u32, value: f16) -> u32 {
+    (gene & 0xffff) | (u32::from(value.to_bits()) << 16)
+}
+
+/// Gene and value of a packed nonzero, by the same integer steps as `shaders/common/entry.wgsl`.
+#[inline(always)]
+#[must_use]
+pub fn unpack(entry: u32) -> (usize, f32) {
+    let bits = ((entry & 0x8000_0000) | ((entry >> 3) & 0x0fff_e000)) as u32;
+    // 2^112 moves the exponent from f16's bias to f32's, exactly
+    (
+        (entry & 0xffff) as usize,
+        f32::from_bits(bits) * f32::from_bits(0x7780_0000),
+    )
+}
+
+impl Packed {
+    /// Packs the `rows` of `x`, keeping the columns for which `column_of[var]` is a gene index
+    /// (`u32::MAX` drops one; kept columns ascend), each value through `value(gene, x)`; pages
+    /// hold at most `page_words` words of entries and as many of pointers.
+    #[must_use]
+    pub fn new(
+        x: &Csr,
+        rows: &[u32],
+        column_of: &[u32],
+        n_genes: usize,
+        page_words: usize,
+        value: impl Fn(usize, f32) -> f32,
+    ) -> Self {
+        let n_blocks = n_genes.div_ceil(BLOCK);
+        let new_page = |first_cell| Page {
+            first_cell,
+            n_cells: 0,
+            entries: Vec::new(),
+            blocks: Vec::new(),
+        };
+        let mut pages = vec![new_page(0)];
+        for (cell, &row) in rows.iter().enumerate() {
+            let (columns, values) = x.row(row as usize);
+            let full = pages.last().is_some_and(|p: &Page| {
+                p.n_cells > 0
+                    && (p.entries.len() + columns.len() > page_words
+                        || p.blocks.len() + n_blocks + 1 > page_words)
+            });
+            if full {
+                pages.push(new_page(cell));
+            }
+            let Some(page) = pages.last_mut() else {
+                continue;
+            };
+            let mut next_block = 0;
+            for (&column, &v) in columns.iter().zip(values) {
+                let gene = column_of[column as usize];
+                if gene == u32::MAX {
+                    continue;
+                }
+                let h = quantise(value(gene as usize, v));
+                if h == f16::ZERO {
+                    continue;
+                }
+                while next_block <= gene as usize / BLOCK {
+                    page.blocks.push(page.entries.len() as u32);
+                    next_block += 1;
+                }
+                page.entries.push(pack(gene, h));
+            }
+            while next_block <= n_blocks {
+                page.blocks.push(page.entries.len() as u32);
+                next_block += 1;
+            }
+            page.n_cells += 1;
+        }
+        Self {
+            n_cells: rows.len(),
+            n_genes,
+            n_blocks,
+            pages,
+        }
+    }
+
+    /// Packed nonzeros of a cell.
+    #[must_use]
+    pub fn cell(&self, cell: usize) -> &[u32] {
+        let page = &self.pages[self.pages.partition_point(|p| p.first_cell <= cell) - 1];
+        let at = (cell - page.first_cell) * (self.n_blocks + 1);
+        &page.entries[page.blocks[at] as usize..page.blocks[at + self.n_blocks] as usize]
+    }
+}

@@ -1,0 +1,1 @@
+//! Ops on wgpu: device and limits, buffers, pipelines, recording of many steps.

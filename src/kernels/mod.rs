@@ -1,0 +1,37 @@
+//! Parameters, bindings and launch sizes of the kernels in `shaders/`, one file each.
+//!
+//! A parameter struct is the uniform of its shader and is read by the CPU twin too.
+
+/// Declares a uniform parameter struct and the table of its fields, which `tests/shaders.rs`
+/// compares with the layout that naga computes for the WGSL struct of the same kernel.
+#[macro_export]
+macro_rules! mirror {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$fmeta:meta])* $field:ident : $ty:ty),+ $(,)? }) => {
+        $(#[$meta])*
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+        pub struct $name { $($(#[$fmeta])* pub $field: $ty),+ }
+
+        impl $name {
+            /// Name and byte offset of each field, in order.
+            pub const FIELDS: &'static [(&'static str, usize)] =
+                &[$((stringify!($field), std::mem::offset_of!($name, $field))),+];
+        }
+    };
+}
+
+pub mod ablate;
+pub mod activation;
+pub mod adamw;
+pub mod column_sum;
+pub mod cross_entropy;
+pub mod first;
+pub mod huber;
+pub mod linear;
+pub mod noise;
+pub mod panel;
+pub mod softmask;
+pub mod softsort;
+pub mod sparse;
+pub mod sum;
+pub mod topk;

@@ -1,0 +1,2 @@
+//! What a network is: shapes, places in the flat arena, the order of the operations of one step.
+pub mod panel_model;

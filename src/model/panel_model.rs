@@ -1,0 +1,90 @@
+//! The trained result: a network that reads only the panel's genes.
+use crate::data::cells::{TaskKind, Transform};
+use serde::{Deserialize, Serialize};
+
+/// A gene of the panel and all that is needed to read it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PanelGene {
+    /// Name in `var`.
+    pub name: String,
+    /// Index in `var` of the training file.
+    pub index: u32,
+    /// Training loss when the gene is set to its mean, minus the loss with it.
+    pub score: f32,
+    /// Mean of the transformed, clipped values over the training cells.
+    pub mean: f32,
+    /// 1 / standard deviation of the same.
+    pub inv_sd: f32,
+    /// Values above are set to this.
+    pub clip: f32,
+}
+
+/// A dense layer, `y = a w + b`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dense {
+    /// Inputs.
+    pub n_in: usize,
+    /// Outputs.
+    pub n_out: usize,
+    /// Weights, n_in x n_out, row-major.
+    pub w: Vec<f32>,
+    /// Biases, n_out.
+    pub b: Vec<f32>,
+}
+
+/// A task of a trained model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelTask {
+    /// Column of `obs`.
+    pub name: String,
+    /// Kind, classes or scale.
+    #[serde(flatten)]
+    pub kind: TaskKind,
+}
+
+/// A panel and its network: gather the genes, clip, standardise, dense layers with ReLU between.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PanelModel {
+    /// Genes by descending score.
+    pub genes: Vec<PanelGene>,
+    /// Dense layers; the last one holds the heads of all tasks side by side.
+    pub layers: Vec<Dense>,
+    /// Tasks in the order of their columns in the last layer.
+    pub tasks: Vec<ModelTask>,
+    /// The input transform.
+    pub transform: Transform,
+}
+
+impl PanelModel {
+    /// Logits of cells given as transformed values of the panel's genes (`n_cells x k`, row-major,
+    /// unclipped): `n_cells x` the tasks' widths added up.
+    #[must_use]
+    pub fn logits(&self, x: &[f32]) -> Vec<f32> {
+        let k = self.genes.len();
+        let mut out = Vec::new();
+        let (mut a, mut y) = (Vec::new(), Vec::new());
+        for cell in x.chunks_exact(k) {
+            a.clear();
+            a.extend(
+                cell.iter()
+                    .zip(&self.genes)
+                    .map(|(&v, g)| (v.min(g.clip) - g.mean) * g.inv_sd),
+            );
+            for (i, layer) in self.layers.iter().enumerate() {
+                y.clear();
+                y.extend_from_slice(&layer.b);
+                for (&v, row) in a.iter().zip(layer.w.chunks_exact(layer.n_out)) {
+                    for (o, &w) in y.iter_mut().zip(row) {
+                        *o += v * w;
+                    }
+                }
+                if i + 1 < self.layers.len() {
+                    y.iter_mut().for_each(|v| *v = v.max(0.0));
+                }
+                std::mem::swap(&mut a, &mut y);
+            }
+            out.extend_from_slice(&a);
+        }
+        out
+    }
+}

@@ -1,0 +1,1 @@
+//! CPU twins of the kernels: plain loops, generic over f32 and f64.

@@ -1,0 +1,1 @@
+//! Metrics, tables, result files.

@@ -1,0 +1,2 @@
+//! Settings, schedules, the epoch loop, checkpoints.
+pub mod settings;
