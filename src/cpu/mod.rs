@@ -1,1 +1,102 @@
-//! Ops on the CPU: calls the twins (f64 in tests, f32 over rayon for `--device cpu`).
+//! Ops on the CPU: the twins, shared out among threads (f64 in tests, f32 for `--device cpu`).
+//!
+//! Threads only ever share out independent rows, genes or blocks, so the result does not depend on
+//! how many there are. `pulp` picks the widest vector instructions that the processor has.
+mod launch;
+
+use crate::error::DeviceError;
+use crate::ops::{DeviceInfo, FBuf, Result, UBuf};
+use crate::reference::Real;
+use pulp::Arch;
+
+/// A CPU device with buffers of `T`.
+#[derive(Debug)]
+pub struct Cpu<T> {
+    floats: Vec<Vec<T>>,
+    words: Vec<Vec<u32>>,
+    arch: Arch,
+}
+
+impl<T: Real> Default for Cpu<T> {
+    fn default() -> Self {
+        Self {
+            floats: Vec::new(),
+            words: Vec::new(),
+            arch: Arch::new(),
+        }
+    }
+}
+
+/// Work (multiply-adds) under which one thread is quicker than many.
+const SERIAL_WORK: usize = 60_000;
+
+/// Runs `f(i, chunk)` over chunks of `out`, in parallel where `work` is worth it.
+fn rows<T: Send>(out: &mut [T], chunk: usize, work: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    use rayon::prelude::*;
+    if chunk == 0 {
+        return;
+    }
+    if work < SERIAL_WORK {
+        out.chunks_mut(chunk).enumerate().for_each(|(i, c)| f(i, c));
+    } else {
+        out.par_chunks_mut(chunk)
+            .enumerate()
+            .for_each(|(i, c)| f(i, c));
+    }
+}
+
+fn allocate<U: Clone + Default>(name: &str, len: usize, held: u64) -> Result<Vec<U>> {
+    let mut v = Vec::new();
+    v.try_reserve_exact(len)
+        .map_err(|_| DeviceError::OutOfMemory {
+            what: name.into(),
+            bytes: (len * size_of::<U>()) as u64,
+            total: held,
+        })?;
+    v.resize(len, U::default());
+    Ok(v)
+}
+
+impl<T: Real> Cpu<T> {
+    fn held(&self) -> u64 {
+        let f: usize = self.floats.iter().map(|v| v.len() * size_of::<T>()).sum();
+        let u: usize = self.words.iter().map(|v| v.len() * 4).sum();
+        (f + u) as u64
+    }
+    fn f(&self, b: FBuf) -> &[T] {
+        &self.floats[b.id as usize][b.offset..b.offset + b.len]
+    }
+    fn u(&self, b: UBuf) -> &[u32] {
+        &self.words[b.id as usize][b.offset..b.offset + b.len]
+    }
+    /// Takes the vector of an output out of the device while an operation writes it, so that the
+    /// inputs stay readable; an operation that read its own output would find it empty.
+    fn with<R>(&mut self, b: FBuf, run: impl FnOnce(&Self, &mut [T]) -> R) -> R {
+        let mut v = std::mem::take(&mut self.floats[b.id as usize]);
+        let result = run(self, &mut v[b.offset..b.offset + b.len]);
+        self.floats[b.id as usize] = v;
+        result
+    }
+    fn with_words<R>(&mut self, b: UBuf, run: impl FnOnce(&Self, &mut [u32]) -> R) -> R {
+        let mut v = std::mem::take(&mut self.words[b.id as usize]);
+        let result = run(self, &mut v[b.offset..b.offset + b.len]);
+        self.words[b.id as usize] = v;
+        result
+    }
+    /// Reads a range in full precision, for tests in f64.
+    #[must_use]
+    pub fn values(&self, b: FBuf) -> Vec<T> {
+        self.f(b).to_vec()
+    }
+    /// Overwrites a range in full precision, for tests in f64.
+    pub fn set(&mut self, b: FBuf, values: &[T]) {
+        self.with(b, |_, out| out[..values.len()].copy_from_slice(values));
+    }
+    fn info_of() -> DeviceInfo {
+        DeviceInfo {
+            name: "CPU".into(),
+            backend: "native".into(),
+            kind: "cpu".into(),
+        }
+    }
+}
