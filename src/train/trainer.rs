@@ -31,8 +31,6 @@ struct Trainer<'a, O> {
     plan: Plan,
     scaling: Scaling,
     pass: Pass,
-    /// Considered genes by the first ranking; empty without one.
-    ranking: Vec<u32>,
     max_rows: usize,
     /// Cells of an epoch in order, on the device and on the host.
     rows: UBuf,
@@ -246,7 +244,6 @@ impl<'a, O: Ops> Trainer<'a, O> {
             plan,
             scaling,
             pass,
-            ranking,
             max_rows,
             rows,
             order: Vec::new(),
