@@ -72,8 +72,7 @@ fn planted_genes_are_found_by_each_way_of_selecting() {
     for s in [
         settings(Recipe::default()),
         settings(rounds),
-        sigmoid,
-        softsort,
+        settings(learned()),
     ] {
         let fit = run(&data, &s);
         assert_eq!(
