@@ -8,9 +8,8 @@ use yoto_gpu::data::cells::{Targets, Task, TaskKind};
 use yoto_gpu::kernels::{activation::Activation, softmask::SoftMask, softsort::SoftSort};
 use yoto_gpu::model::layout::{Layout, Shape};
 use yoto_gpu::model::net::{Cells, DeviceTask, Net};
-use yoto_gpu::model::step::{
-    Batch, Dropout, PanelInput, Selection, Selector, panel_gradient, selection_gradient,
-};
+use yoto_gpu::model::step::{PanelInput, Selection, Selector, panel_gradient, selection_gradient};
+use yoto_gpu::model::trunk::{Batch, Dropout};
 use yoto_gpu::ops::{FBuf, MISSING, Ops, UBuf};
 use yoto_gpu::reference::{
     activation, cross_entropy, first, huber, linear, noise, softmask, softsort, sparse,

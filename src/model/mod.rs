@@ -3,3 +3,4 @@ pub mod layout;
 pub mod net;
 pub mod panel_model;
 pub mod step;
+pub mod trunk;
