@@ -24,6 +24,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("ablate"),
     params_size: size_of::<Ablate>(),
     fields: Ablate::FIELDS,
+    types: Ablate::TYPES,
     entries: &[ABLATE],
 };
 

@@ -26,6 +26,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("activation"),
     params_size: size_of::<Activation>(),
     fields: Activation::FIELDS,
+    types: Activation::TYPES,
     entries: &[FORWARD, BACKWARD],
 };
 

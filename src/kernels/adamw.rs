@@ -30,6 +30,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("adamw"),
     params_size: size_of::<AdamW>(),
     fields: AdamW::FIELDS,
+    types: AdamW::TYPES,
     entries: &[ADAMW],
 };
 

@@ -21,6 +21,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("column_sum"),
     params_size: size_of::<ColumnSum>(),
     fields: ColumnSum::FIELDS,
+    types: ColumnSum::TYPES,
     entries: &[PARTIAL_SUMS, FINISH],
 };
 

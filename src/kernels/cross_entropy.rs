@@ -26,6 +26,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("cross_entropy"),
     params_size: size_of::<CrossEntropy>(),
     fields: CrossEntropy::FIELDS,
+    types: CrossEntropy::TYPES,
     entries: &[CROSS_ENTROPY],
 };
 

@@ -18,6 +18,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("first"),
     params_size: size_of::<First>(),
     fields: First::FIELDS,
+    types: First::TYPES,
     entries: &[SCALE, GRADIENT],
 };
 

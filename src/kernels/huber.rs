@@ -26,6 +26,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("huber"),
     params_size: size_of::<Huber>(),
     fields: Huber::FIELDS,
+    types: Huber::TYPES,
     entries: &[HUBER],
 };
 

@@ -20,6 +20,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("linear"),
     params_size: size_of::<Linear>(),
     fields: Linear::FIELDS,
+    types: Linear::TYPES,
     entries: &[FORWARD, GRAD_INPUT, GRAD_WEIGHT],
 };
 

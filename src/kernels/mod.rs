@@ -16,6 +16,8 @@ macro_rules! mirror {
             /// Name and byte offset of each field, in order.
             pub const FIELDS: &'static [(&'static str, usize)] =
                 &[$((stringify!($field), std::mem::offset_of!($name, $field))),+];
+            /// Type of each field, in order.
+            pub const TYPES: &'static [&'static str] = &[$(stringify!($ty)),+];
         }
     };
 }

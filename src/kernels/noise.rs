@@ -26,6 +26,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("noise"),
     params_size: size_of::<Noise>(),
     fields: Noise::FIELDS,
+    types: Noise::TYPES,
     entries: &[PERTURB],
 };
 

@@ -41,6 +41,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("panel"),
     params_size: size_of::<Panel>(),
     fields: Panel::FIELDS,
+    types: Panel::TYPES,
     entries: &[GATHER],
 };
 

@@ -113,6 +113,8 @@ pub struct Kernel {
     pub params_size: usize,
     /// Names and offsets of its fields.
     pub fields: &'static [(&'static str, usize)],
+    /// Types of its fields.
+    pub types: &'static [&'static str],
     /// Entry points.
     pub entries: &'static [Entry],
 }

@@ -20,6 +20,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("softmask"),
     params_size: size_of::<SoftMask>(),
     fields: SoftMask::FIELDS,
+    types: SoftMask::TYPES,
     entries: &[FORWARD, BACKWARD],
 };
 

@@ -20,6 +20,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("softsort"),
     params_size: size_of::<SoftSort>(),
     fields: SoftSort::FIELDS,
+    types: SoftSort::TYPES,
     entries: &[ORDER, FORWARD, BACKWARD],
 };
 

@@ -34,6 +34,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("sparse"),
     params_size: size_of::<Sparse>(),
     fields: Sparse::FIELDS,
+    types: Sparse::TYPES,
     entries: &[FORWARD, TRANSPOSE],
 };
 

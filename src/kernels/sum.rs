@@ -18,6 +18,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("sum"),
     params_size: size_of::<Sum>(),
     fields: Sum::FIELDS,
+    types: Sum::TYPES,
     entries: &[SUM],
 };
 

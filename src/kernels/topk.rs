@@ -18,6 +18,7 @@ pub const KERNEL: Kernel = Kernel {
     source: source!("topk"),
     params_size: size_of::<TopK>(),
     fields: TopK::FIELDS,
+    types: TopK::TYPES,
     entries: &[SELECT_K],
 };
 

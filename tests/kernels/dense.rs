@@ -193,6 +193,9 @@ fn cross_entropy() {
         let (c, stride) = (classes as usize, column as usize + classes as usize + 1);
         let cells = 77;
         let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
+            if c == 1 && inputs.mode == Mode::Fault {
+                return Vec::new(); // one class: loss and gradient are 0 whatever the weight
+            }
             let p = CrossEntropy {
                 n_rows: n,
                 row_offset: 2,
@@ -227,9 +230,7 @@ fn cross_entropy() {
                 dev.poison(n as usize),
             );
             dev.cross_entropy(p, logits, rows, labels, weight, dlogits, loss);
-            // the derivative of one class is 0 whatever the weight is
-            let fault = f64::from(inputs.mode == Mode::Fault && c == 1);
-            let result = vec![dev.get(dlogits), dev.get(loss), vec![fault]];
+            let result = vec![dev.get(dlogits), dev.get(loss)];
             for b in [logits, weight, dlogits, loss] {
                 dev.release_f(b);
             }
@@ -250,7 +251,7 @@ fn cross_entropy() {
             let l = want[1]
                 .iter()
                 .map(|l| (4.0 * U + relative * 0.5) * s + 4.0 * U * l.abs());
-            vec![d.collect(), l.collect(), vec![0.0]]
+            vec![d.collect(), l.collect()]
         };
         compare(
             &format!("cross_entropy {n}x{classes}"),
@@ -315,6 +316,9 @@ fn sum() {
     let Some(mut gpu) = gpu() else { return };
     for n in [0, 1, 255, 256, 257, 10_007] {
         let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
+            if n == 0 && inputs.mode == Mode::Fault {
+                return Vec::new();
+            }
             let v = inputs.faulty(n);
             let (v, ring) = (dev.f(&v), dev.f(&[9.0; 5]));
             dev.sum(
@@ -326,11 +330,7 @@ fn sum() {
                 ring,
             );
             let ring = dev.get(ring);
-            let fault = f64::from(inputs.mode == Mode::Fault && n == 0);
-            vec![
-                vec![ring[3]],
-                vec![ring[0], ring[1], ring[2], ring[4], fault],
-            ]
+            vec![vec![ring[3]], vec![ring[0], ring[1], ring[2], ring[4]]]
         };
         let bound = |want: &[Vec<f64>], size: &[Vec<f64>]| {
             vec![
