@@ -1,6 +1,7 @@
 //! Training on made-up cells: what it finds, that it repeats itself, that it can be resumed.
 #[path = "common/cells.rs"]
 mod cells;
+mod common;
 
 use cells::planted;
 use std::path::Path;
@@ -316,4 +317,90 @@ fn cells_without_a_label_add_nothing_to_its_task() {
         fit.history.iter().all(|e| e.train_loss == 0.0),
         "cells without labels made a loss"
     );
+}
+
+/// Whether two runs' losses and scores stay within `bound` of each other, epoch by epoch.
+fn curves_agree(a: &Fit, b: &Fit, bound: f64) -> bool {
+    let close = |x: f64, y: f64| (x - y).abs() <= bound * (1.0 + x.abs()); // never true of NaN
+    a.history.len() == b.history.len()
+        && a.history.iter().zip(&b.history).all(|(a, b)| {
+            let validation = a
+                .validation_loss
+                .zip(b.validation_loss)
+                .is_some_and(|(x, y)| close(x, y));
+            close(a.train_loss, b.train_loss) && validation
+        })
+}
+
+#[test]
+fn gpu_and_cpu_train_alike_and_a_gpu_repeats_and_resumes_itself() {
+    if common::gpu().is_none() {
+        return;
+    }
+    let data = planted(96, 32, 48, 4, 400, 6);
+    assert!(data.cells.pages.len() > 1);
+    let recipe = Recipe {
+        select_steps: 24,
+        rounds: 2,
+        round_steps: 9,
+        warm_steps: 9,
+        finish_steps: 18,
+        ..Recipe::default()
+    };
+    for relaxation in [Relaxation::Sigmoid, Relaxation::Softsort] {
+        let s = Settings {
+            genes: 4,
+            relaxation,
+            ..settings(recipe.clone())
+        };
+        let on_gpu = |path: Option<&Path>, resume: bool, epochs: usize| {
+            let (stop, mut seen) = (AtomicBool::new(false), 0);
+            let mut count = |_: yoto_gpu::train::settings::Progress| {
+                seen += 1;
+                stop.store(seen >= epochs, Ordering::Relaxed);
+            };
+            fit(
+                &mut common::gpu().unwrap(),
+                &data,
+                &s,
+                path,
+                resume,
+                &stop,
+                &mut count,
+            )
+            .unwrap()
+        };
+        let (cpu, gpu) = (run(&data, &s), on_gpu(None, false, usize::MAX));
+        assert!(
+            curves_agree(&cpu, &gpu, 1e-3),
+            "{:?}\n{:?}",
+            cpu.history,
+            gpu.history
+        );
+        assert_eq!(panel(&cpu.model), panel(&gpu.model));
+        let other = run(
+            &data,
+            &Settings {
+                seed: 2,
+                ..s.clone()
+            },
+        );
+        assert!(
+            !curves_agree(&cpu, &other, 1e-3),
+            "the bound sees no difference between seeds"
+        );
+        assert_eq!(
+            bits(&gpu.model),
+            bits(&on_gpu(None, false, usize::MAX).model)
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.bin");
+        for stopped_after in [3, 14] {
+            assert!(on_gpu(Some(&path), false, stopped_after).stopped);
+            assert_eq!(
+                bits(&gpu.model),
+                bits(&on_gpu(Some(&path), true, usize::MAX).model)
+            );
+        }
+    }
 }
