@@ -167,6 +167,8 @@ pub fn check(name: &str, got: &[f64], want: &[f64], bound: &[f64]) {
     }
 }
 
+/// One output.
+pub type Values = Vec<f64>;
 /// A case: builds its inputs, runs its kernel, and reads its outputs.
 pub type Run<'a> = &'a dyn Fn(&mut dyn Device, &mut Inputs) -> Vec<Vec<f64>>;
 /// Bounds of the outputs from the right values and the outputs under [`Mode::Size`].
@@ -204,7 +206,7 @@ pub fn compare(name: &str, gpu: &mut Gpu, run: Run<'_>, bound: Bound<'_>) {
 }
 
 /// The bound of sums of `terms` products: `(terms + 4) 2^-23 sum |a b|`.
-pub fn sums(terms: usize) -> impl Fn(&[Vec<f64>], &[Vec<f64>]) -> Vec<Vec<f64>> {
+pub fn sums(terms: usize) -> impl Fn(&[Values], &[Values]) -> Vec<Values> {
     move |_, size| {
         let bound = |s: &f64| (terms as f64 + 4.0) * U * s + 1e-37;
         size.iter().map(|v| v.iter().map(bound).collect()).collect()
