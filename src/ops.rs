@@ -81,7 +81,6 @@ pub struct PageBuf {
 /// # Errors
 /// Every method that returns a [`Result`] fails with [`DeviceError`] where memory runs out or the
 /// device is lost; the launching methods only record and report at the next read or [`Ops::sync`].
-#[expect(clippy::too_many_arguments, reason = "an argument a binding")]
 pub trait Ops {
     /// Name of the device, for messages and results.
     fn info(&self) -> DeviceInfo;

@@ -1,2 +1,6 @@
 //! What a network is: shapes, places in the flat arena, the order of the operations of one step.
+pub mod layout;
+pub mod net;
 pub mod panel_model;
+pub mod step;
+pub mod trunk;

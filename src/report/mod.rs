@@ -1,1 +1,2 @@
 //! Metrics, tables, result files.
+pub mod metrics;

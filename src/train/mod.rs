@@ -1,2 +1,18 @@
-//! Settings, schedules, the epoch loop, checkpoints.
+//! Training: settings, the plan of the phases, the loop over epochs, checkpoints.
+//!
+//! `select` learns scores over all genes (optional), `refine` adds and drops genes of the panel
+//! with the network at hand, `finish` trains the network on the frozen panel.
+mod batches;
+pub mod checkpoint;
+mod evaluate;
+mod fit;
+pub mod plan;
+pub mod rank;
+mod refine;
+mod result;
 pub mod settings;
+mod stages;
+mod start;
+mod trainer;
+
+pub use fit::fit;

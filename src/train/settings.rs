@@ -14,15 +14,15 @@ pub enum Relaxation {
 
 /// Settings of training; all of them stand in `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Genes of the panel.
     pub genes: usize,
     /// Seed of everything random.
     pub seed: u64,
-    /// Widths of the hidden layers.
+    /// Widths of the hidden layers; none makes a linear model.
     pub hidden: Vec<usize>,
-    /// Steps of the whole run; `None` takes the default of the recipe.
+    /// Steps of the whole run; `None` takes the recipe's.
     pub steps: Option<u64>,
     /// Epochs of the whole run, instead of steps.
     pub epochs: Option<u64>,
@@ -32,6 +32,8 @@ pub struct Settings {
     pub lr: f32,
     /// Relaxation of the selection phase.
     pub relaxation: Relaxation,
+    /// The recipe: phases, regularisation.
+    pub recipe: Recipe,
 }
 
 impl Default for Settings {
@@ -45,6 +47,85 @@ impl Default for Settings {
             batch_size: 128,
             lr: 5e-3,
             relaxation: Relaxation::Sigmoid,
+            recipe: Recipe::default(),
+        }
+    }
+}
+
+/// The phases of a run and their regularisation; step counts are of a run of the recipe's own
+/// length and scale with `steps` or `epochs`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recipe {
+    /// Whether scores (and the panel, where `select_steps` is 0) start from a ranking by
+    /// one-versus-rest rank-sum tests, genes taken from each class in turn; else from zero.
+    pub ranking: bool,
+    /// Steps of `select`; 0 leaves the choice to the ranking and `refine`.
+    pub select_steps: u64,
+    /// Learning rate of the scores.
+    pub lr_scores: f32,
+    /// Spread of the starting scores: `-scale ln(1 + rank / genes)`.
+    pub ranking_scale: f32,
+    /// Genes in play when `select` starts, as a share of all; shrinks geometrically to k.
+    pub start_share: f32,
+    /// Share of `select` over which the genes in play shrink and the forward mask is relaxed.
+    pub soft_share: f32,
+    /// Temperature at the start and the end of `select` (geometric).
+    pub tau: [f32; 2],
+    /// Noise scale at the start and the end of `select` (geometric).
+    pub beta: [f32; 2],
+    /// Steps on the first panel before it is refined.
+    pub warm_steps: u64,
+    /// Rounds of adding and dropping genes.
+    pub rounds: u64,
+    /// Steps of each round.
+    pub round_steps: u64,
+    /// Genes added in the first and the last round, as a share of k.
+    pub add: [f32; 2],
+    /// Steps on the frozen panel.
+    pub finish_steps: u64,
+    /// Weight decay before `finish`.
+    pub weight_decay: f32,
+    /// Weight decay of `finish`.
+    pub finish_weight_decay: f32,
+    /// Dropout on the hidden activations before `finish`.
+    pub dropout: f32,
+    /// Dropout on the hidden activations in `finish`.
+    pub finish_dropout: f32,
+    /// Dropout on the panel's genes.
+    pub input_dropout: f32,
+    /// Class weights are (mean n / n_c)^this.
+    pub class_weight_power: f64,
+    /// Genes are divided by sd^this (times a constant); 1 is unit variance.
+    pub scale_power: f64,
+    /// Most training cells that the statistics of a round are taken over.
+    pub statistic_cells: usize,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            ranking: true,
+            select_steps: 0,
+            lr_scores: 0.05,
+            ranking_scale: 1.0,
+            start_share: 0.5,
+            soft_share: 0.7,
+            tau: [1.0, 0.1],
+            beta: [0.2, 0.02],
+            warm_steps: 120,
+            rounds: 8,
+            round_steps: 60,
+            add: [0.5, 0.1],
+            finish_steps: 400,
+            weight_decay: 1e-2,
+            finish_weight_decay: 0.3,
+            dropout: 0.1,
+            finish_dropout: 0.2,
+            input_dropout: 0.3,
+            class_weight_power: 0.5,
+            scale_power: 0.5,
+            statistic_cells: 16_384,
         }
     }
 }
@@ -58,14 +139,12 @@ pub struct Epoch {
     pub step: u64,
     /// `select`, `refine` or `finish`.
     pub phase: String,
-    /// Mean training loss of its steps (hard mask where the phase has one).
+    /// Mean training loss of its steps.
     pub train_loss: f64,
     /// Validation loss of the hard panel; `None` without validation cells.
     pub validation_loss: Option<f64>,
     /// Validation score of the hard panel: mean over tasks of macro-F1, or R2 for numbers.
     pub validation_score: Option<f64>,
-    /// Seconds since the start of training.
-    pub seconds: f64,
 }
 
 /// What training tells while it runs.

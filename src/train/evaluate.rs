@@ -1,0 +1,111 @@
+//! Loss and score of the hard panel on the validation cells.
+use super::stages::{Scaling, Stage};
+use crate::data::cells::{Targets, Task, TrainingData};
+use crate::kernels::topk::TopK;
+use crate::model::net::Cells;
+use crate::model::step::{panel_first, sparse_first};
+use crate::model::trunk::{Batch, Dropout, trunk_forward};
+use crate::ops::{MISSING, Ops, Result, UBuf};
+use crate::report::metrics;
+
+/// Validation loss (mean over tasks of the unweighted mean loss) and score (mean over tasks of
+/// macro-F1 or R2).
+pub(super) fn validation<O: Ops>(
+    ops: &mut O,
+    stage: &mut Stage,
+    data: &TrainingData,
+    cells: &Cells,
+    scaling: &Scaling,
+    k: usize,
+    tile: UBuf,
+) -> Result<Option<(f64, f64)>> {
+    if data.n_validation == 0 {
+        return Ok(None);
+    }
+    let all: Vec<u32> = (data.n_train as u32..(data.n_train + data.n_validation) as u32).collect();
+    let mut logits = Vec::new();
+    if let Stage::Panel(panel) = stage {
+        panel.mute_candidates(ops, scaling, true)?;
+    }
+    if let Stage::Select(net, sel) = stage {
+        let p = TopK {
+            n: net.layout.scores.len as u32,
+            k: k as u32,
+        };
+        ops.topk(p, net.param(net.layout.scores), sel.hard, sel.index);
+    }
+    let max_rows = stage.net().max_rows;
+    for rows in all.chunks(max_rows) {
+        ops.write_u(tile, rows)?;
+        let batch = Batch {
+            rows: tile,
+            offset: 0,
+            n: rows.len(),
+        };
+        match stage {
+            Stage::Select(net, sel) => sparse_first(ops, net, sel, cells, batch, sel.hard),
+            Stage::Panel(p) => {
+                panel_first(ops, &p.net, &p.input, cells, batch, &Dropout::default())
+            }
+        }
+        let net = stage.net();
+        trunk_forward(ops, net, batch.n, &Dropout::default());
+        logits.extend(ops.read_f(net.logits().first(batch.n * net.layout.shape.n_out))?);
+    }
+    if let Stage::Panel(panel) = stage {
+        panel.mute_candidates(ops, scaling, false)?;
+    }
+    let stride = stage.net().layout.shape.n_out;
+    let (mut loss, mut score, mut column) = (0.0, 0.0, 0);
+    for task in &data.tasks {
+        let (l, s) = judge(task, data.n_train, &logits, stride, column);
+        loss += l / data.tasks.len() as f64;
+        score += s / data.tasks.len() as f64;
+        column += task.kind.width();
+    }
+    Ok(Some((loss, score)))
+}
+
+/// Mean loss and score of one task; 0 where no validation cell has a label.
+fn judge(task: &Task, from: usize, logits: &[f32], stride: usize, column: usize) -> (f64, f64) {
+    let width = task.kind.width();
+    let rows = logits
+        .chunks_exact(stride)
+        .map(|row| &row[column..column + width]);
+    match &task.targets {
+        Targets::Classes(labels) => {
+            let truth = &labels[from..];
+            let (mut predicted, mut loss, mut n) =
+                (Vec::with_capacity(truth.len()), 0.0f64, 0.0f64);
+            for (row, &y) in rows.zip(truth) {
+                let best = (0..width).fold(0, |b, c| if row[c] > row[b] { c } else { b });
+                predicted.push(best as u32);
+                if y != MISSING {
+                    let top = f64::from(row[best]);
+                    let sum: f64 = row.iter().map(|&x| (f64::from(x) - top).exp()).sum();
+                    loss += sum.ln() + top - f64::from(row[y as usize]);
+                    n += 1.0;
+                }
+            }
+            let score = metrics::classification(truth, &predicted, width).macro_f1;
+            (loss / n.max(1.0), if n > 0.0 { score } else { 0.0 })
+        }
+        Targets::Values(values) => {
+            let crate::data::cells::TaskKind::Regression { mean, sd } = task.kind else {
+                return (0.0, 0.0);
+            };
+            let predicted: Vec<f32> = rows.map(|r| (f64::from(r[0]) * sd + mean) as f32).collect();
+            let truth = &values[from..];
+            let pairs = truth.iter().zip(&predicted).filter(|(t, _)| !t.is_nan());
+            let square = pairs
+                .clone()
+                .map(|(t, p)| (f64::from(t - p) / sd).powi(2) / 2.0)
+                .sum::<f64>();
+            let score = metrics::regression(truth, &predicted).r2;
+            (
+                square / pairs.count().max(1) as f64,
+                if score.is_finite() { score } else { 0.0 },
+            )
+        }
+    }
+}

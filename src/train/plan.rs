@@ -1,0 +1,159 @@
+//! The phases of a run as a list of segments, and the schedules within them.
+use super::settings::Settings;
+
+/// What a segment does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Scores over all genes.
+    Select,
+    /// First steps on a panel.
+    Warm,
+    /// A round of `refine`.
+    Round(u64),
+    /// The frozen panel.
+    Finish,
+}
+
+impl Kind {
+    /// Name in `history.csv`.
+    #[must_use]
+    pub fn phase(self) -> &'static str {
+        match self {
+            Self::Select => "select",
+            Self::Warm | Self::Round(_) => "refine",
+            Self::Finish => "finish",
+        }
+    }
+}
+
+/// A stretch of steps of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// What it does.
+    pub kind: Kind,
+    /// Its steps.
+    pub steps: u64,
+}
+
+/// All segments, and how steps make epochs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// In order.
+    pub segments: Vec<Segment>,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// Cells a step.
+    pub batch: usize,
+    /// Steps an epoch: full batches only.
+    pub epoch_steps: u64,
+}
+
+impl Plan {
+    /// Lays out a run over `n_train` cells.
+    #[must_use]
+    pub fn new(settings: &Settings, n_train: usize) -> Self {
+        let recipe = &settings.recipe;
+        let batch = settings.batch_size.clamp(1, n_train.max(1));
+        let epoch_steps = (n_train / batch).max(1) as u64;
+        let own = recipe.select_steps
+            + recipe.warm_steps
+            + recipe.rounds * recipe.round_steps
+            + recipe.finish_steps;
+        let wanted = settings
+            .steps
+            .or(settings.epochs.map(|e| e * epoch_steps))
+            .unwrap_or(own);
+        let scale = |steps: u64| (steps as f64 * wanted as f64 / own.max(1) as f64).round() as u64;
+        let mut segments = Vec::new();
+        let mut add = |kind, steps: u64| {
+            if steps > 0 {
+                segments.push(Segment { kind, steps });
+            }
+        };
+        add(Kind::Select, scale(recipe.select_steps));
+        add(Kind::Warm, scale(recipe.warm_steps));
+        for round in 0..recipe.rounds {
+            add(Kind::Round(round), scale(recipe.round_steps));
+        }
+        let used: u64 = segments.iter().map(|s| s.steps).sum();
+        let steps = wanted.max(used + 1);
+        segments.push(Segment {
+            kind: Kind::Finish,
+            steps: steps - used,
+        });
+        Self {
+            segments,
+            steps,
+            batch,
+            epoch_steps,
+        }
+    }
+
+    /// Epochs of the whole run, the last one possibly short.
+    #[must_use]
+    pub fn epochs(&self) -> u64 {
+        self.steps.div_ceil(self.epoch_steps)
+    }
+}
+
+/// Factor on the learning rate at step `t` of a segment of `n`.
+#[must_use]
+pub fn rate(kind: Kind, t: u64, n: u64) -> f64 {
+    let warm = |steps: f64| ((t as f64 + 1.0) / steps).min(1.0);
+    let f = t as f64 / n as f64;
+    match kind {
+        Kind::Select => warm(20.0),
+        Kind::Warm | Kind::Round(_) => warm(10.0) * (1.0 - 0.8 * f),
+        Kind::Finish => warm(20.0) * 0.5 * (1.0 + (std::f64::consts::PI * f).cos()),
+    }
+}
+
+/// From `ends[0]` to `ends[1]` geometrically as f goes from 0 to 1.
+#[must_use]
+pub fn geometric(ends: [f32; 2], f: f64) -> f32 {
+    let [a, b] = ends.map(f64::from);
+    if a <= 0.0 || b <= 0.0 {
+        (a + (b - a) * f) as f32
+    } else {
+        (a * (b / a).powf(f)) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_add_up_whatever_is_asked_for() {
+        for wanted in [None, Some(1), Some(7), Some(500), Some(99_999)] {
+            let settings = Settings {
+                steps: wanted,
+                ..Settings::default()
+            };
+            let plan = Plan::new(&settings, 1000);
+            assert_eq!(
+                plan.segments.iter().map(|s| s.steps).sum::<u64>(),
+                plan.steps
+            );
+            assert!(
+                plan.segments
+                    .last()
+                    .is_some_and(|s| s.kind == Kind::Finish && s.steps > 0)
+            );
+            if let Some(w) = wanted.filter(|&w| w > 100) {
+                assert_eq!(plan.steps, w);
+            }
+        }
+        let epochs = Plan::new(
+            &Settings {
+                epochs: Some(10),
+                ..Settings::default()
+            },
+            1000,
+        );
+        assert_eq!(
+            (epochs.epoch_steps, epochs.steps, epochs.epochs()),
+            (7, 70, 10)
+        );
+    }
+}

@@ -1,0 +1,258 @@
+//! The two networks of a run on a device: over all genes with scores, and over a panel.
+use super::batches::normal;
+use super::settings::Settings;
+use crate::data::cells::TrainingData;
+use crate::model::layout::{Layout, Shape};
+use crate::model::net::Net;
+use crate::model::step::{PanelInput, Selector};
+use crate::ops::{FBuf, Ops, Result, UBuf};
+use crate::reference::noise::tables;
+
+/// A network on a device, of either phase.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Scores and first layer over all genes.
+    Select(Net, Box<Selector>),
+    /// First layer over the slots of a panel.
+    Panel(Panel),
+}
+
+impl Stage {
+    /// Its network.
+    pub(super) fn net(&self) -> &Net {
+        match self {
+            Self::Select(net, _) => net,
+            Self::Panel(panel) => &panel.net,
+        }
+    }
+}
+
+/// A panel's network; slots ascend by gene within the first `kept` and within the rest.
+#[derive(Debug)]
+pub(super) struct Panel {
+    pub net: Net,
+    pub input: PanelInput,
+    /// Considered gene of each slot in use.
+    pub genes: Vec<u32>,
+    /// Slots that are the panel of k genes; the rest are candidates of the round.
+    pub kept: usize,
+}
+
+/// How a gene's value is standardised in this run: mean and factor.
+#[derive(Clone, Debug)]
+pub(super) struct Scaling {
+    pub mean: Vec<f32>,
+    pub factor: Vec<f32>,
+}
+
+impl Scaling {
+    /// Division by `sd^power`, scaled so that the 200 most variable genes keep unit variance on
+    /// average; power 1 is unit variance for all.
+    pub(super) fn new(data: &TrainingData, power: f64) -> Self {
+        let inv_sd = &data.stats.inv_sd;
+        let raw: Vec<f64> = inv_sd.iter().map(|&s| f64::from(s).powf(power)).collect();
+        let mut left: Vec<f64> = raw
+            .iter()
+            .zip(inv_sd)
+            .map(|(r, &s)| (r / f64::from(s)).powi(2))
+            .collect();
+        left.sort_unstable_by(|a, b| b.total_cmp(a));
+        left.truncate(200);
+        let norm = (left.iter().sum::<f64>() / left.len().max(1) as f64).sqrt();
+        let factor = raw.iter().map(|r| (r / norm) as f32).collect();
+        Self {
+            mean: data.stats.mean.clone(),
+            factor,
+        }
+    }
+
+    /// Means, then factors, of some genes.
+    pub(super) fn of(&self, genes: &[u32]) -> Vec<f32> {
+        let pick = |v: &[f32]| genes.iter().map(|&g| v[g as usize]).collect::<Vec<f32>>();
+        [pick(&self.mean), pick(&self.factor)].concat()
+    }
+}
+
+/// Outputs of all heads.
+pub(super) fn n_out(data: &TrainingData) -> usize {
+    data.tasks.iter().map(|t| t.kind.width()).sum()
+}
+
+/// Random weights of a whole arena: first layer N(0, 1/fan_in), hidden He, heads half of that,
+/// everything else 0.
+pub(super) fn initial(layout: &Layout, fan_in: usize, seed: u64) -> Vec<f32> {
+    let mut params = vec![0.0; layout.len];
+    let layers = layout.shape.n_layers();
+    for (l, place) in layout.weights.iter().enumerate() {
+        let inputs = if l == 0 {
+            fan_in
+        } else {
+            layout.shape.input(l)
+        } as f64;
+        let gain: f64 = match l {
+            0 => 1.0,
+            l if l + 1 == layers => 0.5,
+            _ => std::f64::consts::SQRT_2,
+        };
+        let weights = normal(place.len, gain / inputs.sqrt(), seed, l as u32);
+        params[place.offset..place.offset + place.len].copy_from_slice(&weights);
+    }
+    params
+}
+
+/// Builds the network of the selection phase; `params` fills its arena.
+pub(super) fn select<O: Ops>(
+    ops: &mut O,
+    data: &TrainingData,
+    settings: &Settings,
+    scaling: &Scaling,
+    max_rows: usize,
+    params: &[f32],
+) -> Result<Stage> {
+    let n = data.cells.n_genes;
+    let layout = select_layout(data, settings);
+    let width = layout.shape.width();
+    let net = Net::new(ops, layout, max_rows)?;
+    ops.write_f(net.params, params)?;
+    let stats = ops.alloc_f("gene statistics", 2 * n)?;
+    ops.write_f(
+        stats,
+        &[scaling.mean.as_slice(), scaling.factor.as_slice()].concat(),
+    )?;
+    let mut genes = |name| ops.alloc_f(name, n);
+    let (noisy, soft, hard) = (
+        genes("perturbed scores")?,
+        genes("relaxed mask")?,
+        genes("hard mask")?,
+    );
+    let (scale, shift, u) = (
+        genes("gene factors")?,
+        genes("gene shifts")?,
+        genes("mask gradient")?,
+    );
+    let selector = Selector {
+        tables: ops.adopt_u("noise tables", tables())?,
+        index: ops.alloc_u("panel", settings.genes.max(n))?,
+        order: ops.alloc_u("order of the scores", n)?,
+        sort: ops.alloc_u("scratch of the sort", 3 * n)?,
+        scans: ops.alloc_f("scans", 6 * n)?,
+        work: ops.alloc_f("scratch of the scans", 6 * n)?,
+        base: ops.alloc_f("centred bias", width)?,
+        d: ops.alloc_f("column sums", width)?,
+        r: ops.alloc_f("first-layer products", n * width)?,
+        stats,
+        noisy,
+        soft,
+        hard,
+        scale,
+        shift,
+        u,
+    };
+    Ok(Stage::Select(net, Box::new(selector)))
+}
+
+/// Layout of the selection phase's network.
+pub(super) fn select_layout(data: &TrainingData, settings: &Settings) -> Layout {
+    let shape = Shape {
+        n_in: data.cells.n_genes,
+        hidden: settings.hidden.clone(),
+        n_out: n_out(data),
+    };
+    Layout::new(shape, true)
+}
+
+/// Most slots of a panel while it is refined.
+pub(super) fn max_slots(settings: &Settings, n_genes: usize) -> usize {
+    let k = settings.genes as f32;
+    let add = settings.recipe.add.iter().fold(0.0f32, |m, &a| m.max(a));
+    ((k + (k * add).ceil().max(1.0)) as usize).min(n_genes)
+}
+
+/// Layout of a panel's network.
+pub(super) fn panel_layout(data: &TrainingData, settings: &Settings) -> Layout {
+    let n_in = max_slots(settings, data.cells.n_genes);
+    Layout::new(
+        Shape {
+            n_in,
+            hidden: settings.hidden.clone(),
+            n_out: n_out(data),
+        },
+        false,
+    )
+}
+
+/// Builds the network of a panel; `params` fills its arena.
+pub(super) fn panel<O: Ops>(
+    ops: &mut O,
+    data: &TrainingData,
+    settings: &Settings,
+    max_rows: usize,
+    params: &[f32],
+) -> Result<Panel> {
+    let layout = panel_layout(data, settings);
+    let slots = layout.shape.n_in;
+    let net = Net::new(ops, layout, max_rows)?;
+    ops.write_f(net.params, params)?;
+    let genes: UBuf = ops.alloc_u("panel", slots)?;
+    let stats: FBuf = ops.alloc_f("panel statistics", 2 * slots)?;
+    let x = ops.alloc_f("panel expression", max_rows * slots)?;
+    Ok(Panel {
+        net,
+        input: PanelInput {
+            genes,
+            stats,
+            x,
+            n: 0,
+        },
+        genes: Vec::new(),
+        kept: 0,
+    })
+}
+
+impl Panel {
+    /// Puts genes into the slots, the first `kept` of them being the panel.
+    pub(super) fn set_genes<O: Ops>(
+        &mut self,
+        ops: &mut O,
+        scaling: &Scaling,
+        genes: Vec<u32>,
+        kept: usize,
+    ) -> Result<()> {
+        ops.write_u(self.input.genes, &genes)?;
+        ops.write_f(self.input.stats, &scaling.of(&genes))?;
+        self.input.n = genes.len();
+        (self.genes, self.kept) = (genes, kept);
+        Ok(())
+    }
+
+    /// Sets the candidates' inputs to 0 (their means), or restores them.
+    pub(super) fn mute_candidates<O: Ops>(
+        &mut self,
+        ops: &mut O,
+        scaling: &Scaling,
+        mute: bool,
+    ) -> Result<()> {
+        if self.kept == self.genes.len() {
+            return Ok(());
+        }
+        let mut stats = scaling.of(&self.genes);
+        if mute {
+            stats[self.genes.len() + self.kept..].fill(0.0);
+        }
+        ops.write_f(self.input.stats, &stats)
+    }
+
+    /// Clears the Adam moments and the gradients.
+    pub(super) fn reset_moments<O: Ops>(&self, ops: &mut O) -> Result<()> {
+        let zeros = vec![0.0; self.net.layout.len];
+        ops.write_f(self.net.m, &zeros)?;
+        ops.write_f(self.net.v, &zeros)?;
+        ops.write_f(self.net.grads, &zeros)
+    }
+}
+
+/// Row g of a first layer in an arena.
+pub(super) fn row(layout: &Layout, slot: usize) -> std::ops::Range<usize> {
+    let (at, width) = (layout.weights[0].offset, layout.shape.width());
+    at + slot * width..at + (slot + 1) * width
+}
