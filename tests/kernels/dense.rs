@@ -48,6 +48,32 @@ fn linear() {
 }
 
 #[test]
+#[ignore = "18 s on llvmpipe; the fold of the grid is tested on quicker kernels"]
+fn linear_beyond_65535_groups() {
+    let Some(mut gpu) = gpu() else { return };
+    let n_rows = 64 * 65_536 + 1;
+    let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
+        let (n_in, n_out) = (1, 1);
+        let (a, w, b) = (inputs.draw(n_rows), inputs.faulty(1), inputs.draw(1));
+        let (a, w, b, y) = (dev.f(&a), dev.f(&w), dev.f(&b), dev.poison(n_rows));
+        let n_rows = n_rows as u32;
+        dev.linear_forward(
+            Linear {
+                n_rows,
+                n_in,
+                n_out,
+            },
+            a,
+            w,
+            b,
+            y,
+        );
+        vec![dev.get(y)]
+    };
+    compare("linear of 4,194,305 cells", &mut gpu, &run, &sums(2));
+}
+
+#[test]
 fn activation() {
     let Some(mut gpu) = gpu() else { return };
     // the last one has more than 65,535 workgroups
