@@ -1,5 +1,6 @@
 //! Dense layers, activations, losses, sums, the optimiser.
-use crate::common::{Device, Inputs, Mode, U, compare, gpu, sums};
+use crate::common::gpu;
+use crate::compare::{Device, Inputs, Mode, U, compare, sums};
 use yoto_gpu::kernels::{
     ablate::Ablate, activation::Activation, adamw::AdamW, column_sum::ColumnSum,
     cross_entropy::CrossEntropy, first::First, huber::Huber, linear::Linear, sum::Sum,
