@@ -103,13 +103,10 @@ fn step_at(q: u32, backwards: bool) -> u32 {
 }
 
 fn decay_at(t: u32, backwards: bool) -> f32 {
-    if (backwards) {
-        return work[DECAY * p.n + t];
-    }
-    if (t == 0u) {
+    if (t == 0u && !backwards) {
         return 0.0;
     }
-    return work[DECAY * p.n + t - 1u];
+    return work[DECAY * p.n + select(t - 1u, t, backwards)];
 }
 
 fn value_at(list: u32, t: u32) -> f32 {

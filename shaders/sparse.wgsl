@@ -30,6 +30,12 @@ var<workgroup> gene_of: array<u32, 256>;
 var<workgroup> factor_of: array<f32, 256>;
 var<workgroup> part: array<f32, 256>;
 
+fn put(b: u32, h: u32, sum: f32) {
+    if (h < p.width) {
+        z[b * p.width + h] = base[h] + sum;
+    }
+}
+
 @compute @workgroup_size(256)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let b = unfold(group);
@@ -44,10 +50,8 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     let begin = blocks[cell * (p.n_blocks + 1u)];
     let end = blocks[cell * (p.n_blocks + 1u) + p.n_blocks];
     // narrow layers: several teams of invocations share the entries out
-    var columns = 1u;
-    while (columns < min(p.width, 256u)) {
-        columns <<= 1u;
-    }
+    var columns = 256u;
+    for (; columns / 2u >= p.width; columns /= 2u) {}
     let column = lane % columns;
     let team = lane / columns;
     let teams = 256u / columns;
@@ -107,22 +111,14 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         part[lane] = sum.x;
         workgroupBarrier(); // the parts of the teams stand
         if (team == 0u) {
-            var total = base[min(h, p.width - 1u)];
+            var first_sum = 0.0;
             for (var j = 0u; j < teams; j++) {
-                total += part[j * columns + column];
+                first_sum += part[j * columns + column];
             }
-            if (h < p.width) {
-                z[b * p.width + h] = total;
-            }
-            if (h + 256u < p.width) {
-                z[b * p.width + h + 256u] = base[h + 256u] + sum.y;
-            }
-            if (h + 512u < p.width) {
-                z[b * p.width + h + 512u] = base[h + 512u] + sum.z;
-            }
-            if (h + 768u < p.width) {
-                z[b * p.width + h + 768u] = base[h + 768u] + sum.w;
-            }
+            put(b, h, first_sum);
+            put(b, h + 256u, sum.y);
+            put(b, h + 512u, sum.z);
+            put(b, h + 768u, sum.w);
         }
         workgroupBarrier(); // the parts have been read
     }

@@ -1,5 +1,7 @@
 //! Every kernel entry on an adapter against its twin in f64.
 mod common;
+#[path = "common/compare.rs"]
+mod compare;
 #[path = "kernels/dense.rs"]
 mod dense;
 #[path = "kernels/device.rs"]

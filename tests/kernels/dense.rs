@@ -1,5 +1,6 @@
 //! Dense layers, activations, losses, sums, the optimiser.
-use crate::common::{Device, Inputs, Mode, U, compare, gpu, sums};
+use crate::common::gpu;
+use crate::compare::{Device, Inputs, Mode, U, compare, sums};
 use yoto_gpu::kernels::{
     ablate::Ablate, activation::Activation, adamw::AdamW, column_sum::ColumnSum,
     cross_entropy::CrossEntropy, first::First, huber::Huber, linear::Linear, sum::Sum,
@@ -45,6 +46,32 @@ fn linear() {
             &bound,
         );
     }
+}
+
+#[test]
+#[ignore = "18 s on llvmpipe; the fold of the grid is tested on quicker kernels"]
+fn linear_beyond_65535_groups() {
+    let Some(mut gpu) = gpu() else { return };
+    let n_rows = 64 * 65_536 + 1;
+    let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
+        let (n_in, n_out) = (1, 1);
+        let (a, w, b) = (inputs.draw(n_rows), inputs.faulty(1), inputs.draw(1));
+        let (a, w, b, y) = (dev.f(&a), dev.f(&w), dev.f(&b), dev.poison(n_rows));
+        let n_rows = n_rows as u32;
+        dev.linear_forward(
+            Linear {
+                n_rows,
+                n_in,
+                n_out,
+            },
+            a,
+            w,
+            b,
+            y,
+        );
+        vec![dev.get(y)]
+    };
+    compare("linear of 4,194,305 cells", &mut gpu, &run, &sums(2));
 }
 
 #[test]
@@ -335,7 +362,7 @@ fn sum() {
         let bound = |want: &[Vec<f64>], size: &[Vec<f64>]| {
             vec![
                 sums(n.div_ceil(256) + 8)(&want[..1], &size[..1]).remove(0),
-                vec![0.0; 5],
+                vec![0.0; 4],
             ]
         };
         compare(&format!("sum n={n}"), &mut gpu, &run, &bound);

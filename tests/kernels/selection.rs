@@ -1,5 +1,6 @@
 //! Noise, top-k and the two relaxations.
-use crate::common::{Device, Inputs, Mode, Rng, U, compare, equal, gpu, seed};
+use crate::common::gpu;
+use crate::compare::{Device, Inputs, Mode, Rng, U, compare, equal, seed};
 use yoto_gpu::kernels::{noise::Noise, softmask::SoftMask, softsort::SoftSort, topk::TopK};
 use yoto_gpu::reference::noise::tables;
 

@@ -1,5 +1,6 @@
 //! Products with the packed cells and the panel's values, over one page and over several.
-use crate::common::{Device, Inputs, Mode, Rng, U, compare, gpu, sums};
+use crate::common::gpu;
+use crate::compare::{Device, Inputs, Mode, Rng, U, compare, sums};
 use yoto_gpu::data::{dataset::Csr, packed::Packed};
 use yoto_gpu::kernels::{panel::Panel, sparse::Sparse};
 use yoto_gpu::ops::{FBuf, PageBuf};
