@@ -101,6 +101,12 @@ pub fn split(
     } = assign::assign(&labelled, &tasks, &columns, settings, &mut notices).map_err(in_file)?;
     scale(&mut tasks, &train, &mut notices).map_err(in_file)?;
     let genes = stats::genes(&x, &train, settings.max_genes);
+    if genes.capped > 0 {
+        notices.push(format!(
+            "{} genes reach values above 65,504, which count as 65,504; X hardly holds log values (--input)",
+            genes.capped
+        ));
+    }
     if genes.index.is_empty() {
         return Err(in_file(DataError::new(
             "no gene varies over the training cells",

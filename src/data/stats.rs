@@ -16,6 +16,8 @@ pub(super) struct Genes {
     pub(super) stats: GeneStats,
     /// Genes that vary on the training cells.
     pub(super) varying: usize,
+    /// Genes whose clip had to come down to the largest f16.
+    pub(super) capped: usize,
 }
 
 /// Mean and population variance of every gene over `rows` of `f(gene, value)`; unstored values
@@ -88,5 +90,6 @@ pub(super) fn genes(x: &Csr, rows: &[u32], max_genes: Option<usize>) -> Genes {
         index,
         stats,
         varying,
+        capped: clip.iter().filter(|c| **c >= LARGEST as f32).count(),
     }
 }

@@ -23,15 +23,11 @@ pub(super) fn index(frame: &Group, which: &str) -> Result<Vec<String>> {
 
 /// Reads one column; `n` is the number of rows it must have.
 pub(super) fn column(frame: &Group, name: &str, n: usize) -> Result<Column> {
-    let members = frame.member_names().unwrap_or_default();
+    let index = raw::text_attr(frame, "_index").unwrap_or_else(|| "_index".into());
+    let mut members = frame.member_names().unwrap_or_default();
+    members.retain(|m| *m != index && m != "__categories");
     if !members.iter().any(|m| m == name) {
-        let index = raw::text_attr(frame, "_index").unwrap_or_else(|| "_index".into());
-        let there: Vec<&str> = members
-            .iter()
-            .map(String::as_str)
-            .filter(|m| *m != index && *m != "__categories")
-            .collect();
-        return Err(missing(name, &there));
+        return Err(missing(name, &members));
     }
     if frame.link_exists("__categories")
         && !raw::is_group(frame, name)
@@ -61,11 +57,11 @@ pub(super) fn column(frame: &Group, name: &str, n: usize) -> Result<Column> {
     Ok(column)
 }
 
-fn missing(name: &str, there: &[&str]) -> DataError {
+fn missing(name: &str, there: &[String]) -> DataError {
     let lower = name.to_lowercase();
     let mut near: Vec<(f64, &str)> = there
         .iter()
-        .map(|c| (strsim::jaro_winkler(&lower, &c.to_lowercase()), *c))
+        .map(|c| (strsim::jaro_winkler(&lower, &c.to_lowercase()), c.as_str()))
         .filter(|(score, _)| *score > 0.7)
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -73,7 +69,7 @@ fn missing(name: &str, there: &[&str]) -> DataError {
     let mut list = there
         .iter()
         .take(MOST_LISTED)
-        .copied()
+        .map(String::as_str)
         .collect::<Vec<_>>()
         .join(", ");
     if there.len() > MOST_LISTED {

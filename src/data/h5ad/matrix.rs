@@ -176,10 +176,10 @@ fn dense(set: &Dataset, n_obs: usize, n_vars: usize) -> Result<Csr> {
     check_shape([shape[0], shape[1]], n_obs, n_vars)?;
     let mut rows = (SLICE / n_vars).max(1);
     // whole chunks, so that none is unpacked twice, unless one is very tall
-    if let Some(chunk) = set.chunk().and_then(|c| c.first().copied()) {
-        if chunk.saturating_mul(n_vars) <= 16 * SLICE {
-            rows = (rows / chunk).max(1) * chunk;
-        }
+    if let Some(chunk) = set.chunk().and_then(|c| c.first().copied())
+        && chunk.saturating_mul(n_vars) <= 16 * SLICE
+    {
+        rows = (rows / chunk).max(1) * chunk;
     }
     let mut x = Csr {
         n_obs,
@@ -213,6 +213,7 @@ fn tidy(x: &mut Csr, notices: &mut Vec<String>) {
     let (mut begin, mut write) = (0, 0);
     for i in 0..x.n_obs {
         let end = x.indptr[i + 1];
+        let mut n = end - begin;
         let rising = x.indices[begin..end].windows(2).all(|w| w[0] < w[1]);
         if !rising {
             row.clear();
@@ -230,18 +231,17 @@ fn tidy(x: &mut Csr, notices: &mut Vec<String>) {
                 same
             });
             duplicates += before - row.len();
+            for (j, (column, value)) in (begin..).zip(&row) {
+                x.indices[j] = *column;
+                x.values[j] = *value;
+            }
+            n = row.len();
         }
         let first = write;
-        let n = if rising { end - begin } else { row.len() };
-        for j in 0..n {
-            let (column, value) = if rising {
-                (x.indices[begin + j], x.values[begin + j])
-            } else {
-                row[j]
-            };
-            if value != 0.0 {
-                x.indices[write] = column;
-                x.values[write] = value;
+        for j in begin..begin + n {
+            if x.values[j] != 0.0 {
+                x.indices[write] = x.indices[j];
+                x.values[write] = x.values[j];
                 write += 1;
             }
         }
