@@ -106,6 +106,13 @@ fn values_that_cannot_be_are_named() {
             );
         }
     }
+    // the first value of a row that follows an empty one
+    let mut x = counts();
+    x[5][0] = -1.0;
+    refuses(
+        with(&x, InputChoice::Auto),
+        &["\"cell5\" (row 5)", "\"gene0\" (column 0)"],
+    );
     refuses(
         with(&vec![vec![0.0; 7]; N], InputChoice::Auto),
         &["empty", "12 cells x 7 genes"],

@@ -170,6 +170,36 @@ fn fractions_may_be_zero_and_must_leave_training_cells() {
 }
 
 #[test]
+fn every_class_and_side_keeps_a_cell() {
+    for s in 0..10 {
+        let settings = SplitSettings {
+            test_fraction: 0.45,
+            validation_fraction: 0.45,
+            ..seed(s)
+        };
+        let (data, _, s) = run(vec![("y", classes())], &rows(), &settings).expect("splits");
+        let Targets::Classes(codes) = &data.tasks[0].targets else {
+            panic!("not classes")
+        };
+        let train = class_counts(&Targets::Classes(codes[..s.train].to_vec()));
+        assert!(train.iter().all(|n| *n > 0), "{train:?}");
+        // three donors whose sizes would tempt the test side to take two
+        let settings = SplitSettings {
+            test_fraction: 0.6,
+            group_by: Some("donor".into()),
+            ..seed(0)
+        };
+        let donor = categorical(
+            &["x", "y", "z"],
+            (0..N as u32).map(|i| Some(i % 3)).collect(),
+        );
+        let columns = vec![("y", classes()), ("donor", donor)];
+        let (_, _, s) = run(columns, &rows(), &settings).expect("splits");
+        assert!(s.train.min(s.validation).min(s.test) >= 66, "{s:?}");
+    }
+}
+
+#[test]
 fn groups_stay_on_one_side() {
     for n in [3, 4, 10] {
         for s in 0..5 {
