@@ -32,6 +32,7 @@ fn learned() -> Recipe {
     Recipe {
         ranking: false,
         select_steps: 250,
+        lr_scores: 0.05,
         rounds: 0,
         finish_steps: 60,
         warm_steps: 20,

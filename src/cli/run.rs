@@ -145,7 +145,7 @@ fn with_device<O: Ops>(
         "{path}: {} cells x {} genes, {} considered; training on {}",
         summary.n_obs,
         summary.n_vars,
-        summary.considered,
+        data.gene_names.len(),
         ops.info().name
     ));
     let stop = stop_on_signal();

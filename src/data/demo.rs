@@ -1,26 +1,37 @@
-//! The embedded demo: 1,042 cells x 2,000 genes of human pancreas (`DEMO_LICENSE.md`).
-use super::dataset::Dataset;
-use super::h5ad;
+//! The embedded demo: human pancreas cells; see `DEMO_LICENSE.md` beside the file.
+use super::{dataset::Dataset, h5ad};
 use crate::error::DataError;
 use std::io::Write;
 
-const BYTES: &[u8] = include_bytes!("demo_baron_small_counts.h5ad");
+/// The demo as the `.h5ad` file it is.
+pub const BYTES: &[u8] = include_bytes!("demo_baron_small_counts.h5ad");
+/// The label that a run on the demo takes where none is given.
+pub const LABEL: &str = "cell_type";
 
-/// Reads the demo.
+/// Reads the demo; its `path` is `demo`. HDF5 wants a file, so it passes through a temporary one.
 ///
 /// # Errors
-/// A column that it does not have; a temporary folder that cannot be written.
-pub fn dataset(wanted: &[String]) -> Result<Dataset, DataError> {
-    let full = |e: std::io::Error| {
+/// A [`DataError`] where the temporary file cannot be written, or a column is not in the demo.
+pub fn dataset(columns: &[String]) -> Result<Dataset, DataError> {
+    let io = |e: std::io::Error| {
         DataError::new(
-            format!("the demo cannot be unpacked: {e}"),
-            "set TMPDIR to a folder with 5 MB of space",
+            format!("the demo cannot be unpacked to a temporary file: {e}"),
+            "set TMPDIR to a directory that can be written, with 2 MB free",
         )
     };
     let mut file = tempfile::Builder::new()
+        .prefix("yoto-gpu-demo-")
         .suffix(".h5ad")
         .tempfile()
-        .map_err(full)?;
-    file.write_all(BYTES).map_err(full)?;
-    h5ad::read_as(file.path(), "demo", wanted)
+        .map_err(io)?;
+    file.write_all(BYTES).map_err(io)?;
+    file.flush().map_err(io)?;
+    let path = file.into_temp_path();
+    let shown = path.display().to_string();
+    let dataset = h5ad::read(&path, columns)
+        .map_err(|e| DataError::new(e.what.replacen(&shown, "demo", 1), e.hint))?;
+    Ok(Dataset {
+        path: "demo".into(),
+        ..dataset
+    })
 }

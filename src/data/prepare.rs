@@ -1,65 +1,72 @@
-//! From a file's values and columns to the values and tasks that a model sees.
-use super::cells::{Targets, Task, TaskKind, Transform};
+//! From what a file holds to the values a model reads, and from `obs` columns to tasks.
+use super::cells::{Task, Transform};
 use super::dataset::{Column, Csr, Dataset};
+use super::labels;
 use crate::error::DataError;
-use crate::ops::MISSING;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-type Result<T> = std::result::Result<T, DataError>;
-
-/// How the values of X are to be understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// What the user says that X holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InputChoice {
-    /// Counts where all values are integers, log values otherwise.
+    /// Counts where all values are integers, else log values.
+    #[default]
     Auto,
-    /// Counts: log1p of counts per 10,000.
+    /// Counts (or anything else that is to be normalised as counts are).
     Counts,
     /// Log values, taken as they are.
     Log,
-    /// Detected or not.
+    /// Only whether a gene was detected.
     Binary,
 }
 
-/// Transformed cells and their tasks.
+/// Transformed cells with their labels.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// Path as the user wrote it, or `demo`.
     pub path: String,
-    /// Transformed values.
+    /// Transformed values, cells x genes.
     pub x: Csr,
     /// Cell names.
     pub obs_names: Vec<String>,
-    /// Gene names.
+    /// Gene names, unique.
     pub var_names: Vec<String>,
-    /// What was done to the values.
+    /// How the values were made.
     pub transform: Transform,
-    /// Tasks with the labels of all cells.
+    /// Tasks with the labels of all cells: the `labels` first, then the `regress`. Mean and sd of
+    /// a regression are 0 and 1 until the split knows the training cells.
     pub tasks: Vec<Task>,
-    /// All columns that were read, for groups and given splits.
+    /// Every `obs` column that was read, for groups and given splits.
     pub columns: BTreeMap<String, Column>,
     /// Notices for the user.
     pub notices: Vec<String>,
 }
 
 /// Counts per this many.
-const TOTAL: f64 = 1e4;
-/// Most values that an integer column may have as a label.
-const MAX_CLASSES: usize = 100;
-/// Above this, log values are surely something else (f16 holds 65,504).
-const MAX_LOG: f32 = 60_000.0;
+pub const PER: f64 = 1e4;
+/// Log values above this are unlikely to be logs.
+const HIGHEST_LOG: f32 = 30.0;
 
-/// Transforms X in place and makes the tasks.
+/// `log1p` of counts per 10,000: the value a model reads for `count` in a cell whose counts over
+/// all genes sum to `total` (more than 0). In f64, rounded once.
+#[must_use]
+pub fn log_count(count: f32, total: f64) -> f32 {
+    (f64::from(count) * (PER / total)).ln_1p() as f32
+}
+
+/// Checks X, transforms it in place and makes the tasks.
 ///
 /// # Errors
-/// Values that do not fit the choice; a label with fewer than two classes or of the wrong kind.
+/// A [`DataError`]: NaN, infinite or negative values in X, nothing but zeros, a column that cannot
+/// be the task it is asked for, a column asked for twice, no task at all.
 pub fn prepare(
     dataset: Dataset,
     labels: &[String],
     regress: &[String],
     input: InputChoice,
-) -> Result<Prepared> {
+) -> Result<Prepared, DataError> {
     let Dataset {
         path,
         mut x,
@@ -68,51 +75,34 @@ pub fn prepare(
         columns,
         mut notices,
     } = dataset;
-    let mut tasks = Vec::new();
-    for name in labels {
-        tasks.push(classes(column(&columns, name, &path)?, name, &path)?);
-    }
-    for name in regress {
-        tasks.push(number(column(&columns, name, &path)?, name, &path)?);
-    }
-    if let Some(twice) =
-        (1..tasks.len()).find(|&i| tasks[..i].iter().any(|t: &Task| t.name == tasks[i].name))
-    {
-        let what = format!("{:?} is asked for twice", tasks[twice].name);
-        return Err(DataError::new(what, "name each column once"));
-    }
-    let integers = x.values.par_iter().all(|v| v.fract() == 0.0);
+    let tasks = labels::tasks(&columns, labels, regress)
+        .map_err(|e| DataError::new(format!("{path}: {}", e.what), e.hint))?;
+    let seen = check(&x, &obs_names, &var_names)
+        .map_err(|e| DataError::new(format!("{path}: {}", e.what), e.hint))?;
     let transform = match input {
-        InputChoice::Auto if integers => Transform::Counts,
-        InputChoice::Auto => {
-            notices.push(
-                "X is not all integers and is taken as log values (--input to override)"
-                    .to_string(),
-            );
-            Transform::Log
-        }
+        InputChoice::Auto if seen.integers => Transform::Counts,
         InputChoice::Counts => Transform::Counts,
-        InputChoice::Log => Transform::Log,
+        InputChoice::Auto | InputChoice::Log => Transform::Log,
         InputChoice::Binary => Transform::Binary,
     };
-    match transform {
-        Transform::Counts => log_counts(&mut x, &mut notices),
-        Transform::Log => {
-            let top = x.values.iter().fold(0.0f32, |m, &v| m.max(v));
-            if top > MAX_LOG {
-                return Err(DataError::new(
-                    format!("{path:?}: X reaches {top}, which no log value does"),
-                    "use --input counts, or take the logarithm first",
-                ));
+    if input == InputChoice::Auto && transform == Transform::Log {
+        notices.push(format!(
+            "X holds values that are not integers (up to {}): taken as log values{}",
+            seen.max,
+            if seen.max > HIGHEST_LOG {
+                ", which they hardly are; for FPKM, CPM or TPM use --input counts"
+            } else {
+                ""
             }
-            if top > 50.0 {
-                notices.push(format!(
-                    "X reaches {top}, much for log values; use --input counts for counts or FPKM"
-                ));
-            }
-        }
-        Transform::Binary => x.values.par_iter_mut().for_each(|v| *v = 1.0),
+        ));
     }
+    let empty = (0..x.n_obs)
+        .filter(|&i| x.indptr[i] == x.indptr[i + 1])
+        .count();
+    if empty > 0 {
+        notices.push(format!("{empty} cells have no counts at all and stay zero"));
+    }
+    apply(&mut x, transform);
     Ok(Prepared {
         path,
         x,
@@ -125,123 +115,71 @@ pub fn prepare(
     })
 }
 
-fn column<'c>(columns: &'c BTreeMap<String, Column>, name: &str, path: &str) -> Result<&'c Column> {
-    columns.get(name).ok_or_else(|| {
-        DataError::new(
-            format!("{path:?}: column {name:?} was not read"),
-            "name it when reading",
-        )
-    })
+struct Seen {
+    integers: bool,
+    max: f32,
 }
 
-/// `log1p(x 10,000 / total of the cell)`, totals over all genes.
-fn log_counts(x: &mut Csr, notices: &mut Vec<String>) {
-    let mut empty = 0;
-    for i in 0..x.n_obs {
-        let row = &mut x.values[x.indptr[i]..x.indptr[i + 1]];
-        let total: f64 = row.iter().map(|&v| f64::from(v)).sum();
-        if row.is_empty() {
-            empty += 1;
-        }
-        row.iter_mut()
-            .for_each(|v| *v = (f64::from(*v) * TOTAL / total).ln_1p() as f32);
-    }
-    if empty > 0 {
-        notices.push(format!("{empty} cells have no counts at all"));
-    }
-}
-
-fn classes(column: &Column, name: &str, path: &str) -> Result<Task> {
-    let (categories, codes) = match column {
-        Column::Categorical { categories, codes } => (categories.clone(), codes.clone()),
-        Column::Numeric(values) => whole_numbers(values, name, path)?,
-    };
-    let mut used = vec![false; categories.len()];
-    codes
-        .iter()
-        .flatten()
-        .for_each(|&c| used[c as usize] = true);
-    let mut new = vec![MISSING; categories.len()];
-    let mut classes = Vec::new();
-    for (i, category) in categories.into_iter().enumerate().filter(|(i, _)| used[*i]) {
-        new[i] = classes.len() as u32;
-        classes.push(category);
-    }
-    if classes.len() < 2 {
-        let found = classes.first().map_or("no value at all".to_string(), |c| {
-            format!("one class, {c:?}")
-        });
-        return Err(DataError::new(
-            format!("{path:?}: obs/{name} has {found}"),
-            "a --label needs at least two classes",
-        ));
-    }
-    let labels = codes
-        .iter()
-        .map(|c| c.map_or(MISSING, |c| new[c as usize]))
-        .collect();
-    Ok(Task {
-        name: name.to_string(),
-        kind: TaskKind::Classification { classes },
-        targets: Targets::Classes(labels),
-    })
-}
-
-/// A numeric column as classes, where it holds few whole numbers.
-fn whole_numbers(
-    values: &[f64],
-    name: &str,
-    path: &str,
-) -> Result<(Vec<String>, Vec<Option<u32>>)> {
-    let mut distinct: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
-    distinct.sort_unstable_by(f64::total_cmp);
-    distinct.dedup();
-    if distinct.iter().any(|v| v.fract() != 0.0) || distinct.len() > MAX_CLASSES {
+/// Looks at every stored value once.
+fn check(x: &Csr, obs_names: &[String], var_names: &[String]) -> Result<Seen, DataError> {
+    if x.nnz() == 0 {
         return Err(DataError::new(
             format!(
-                "{path:?}: obs/{name} is numeric ({} values)",
-                distinct.len()
+                "X is empty: all values of {} cells x {} genes are 0",
+                x.n_obs, x.n_vars
             ),
-            format!("use --regress {name} for numbers; a --label needs categories"),
+            "check that adata.X holds the expression values",
         ));
     }
-    let code = |v: &f64| {
-        distinct
-            .binary_search_by(|d| d.total_cmp(v))
-            .ok()
-            .map(|c| c as u32)
-    };
-    Ok((
-        distinct.iter().map(|v| format!("{v}")).collect(),
-        values.iter().map(code).collect(),
-    ))
+    let bad = x
+        .values
+        .par_iter()
+        .position_first(|v| !v.is_finite() || *v < 0.0);
+    if let Some(at) = bad {
+        // empty rows share a pointer: the last row that begins at or before it holds it
+        let row = x.indptr.partition_point(|&p| p <= at) - 1;
+        let (gene, value) = (x.indices[at] as usize, x.values[at]);
+        let place = format!(
+            "cell {:?} (row {row}), gene {:?} (column {gene})",
+            obs_names[row], var_names[gene]
+        );
+        return Err(if value < 0.0 && value.is_finite() {
+            DataError::new(
+                format!("X holds the negative value {value} at {place}"),
+                "scaled data cannot be used: put raw counts or log values into X (for instance adata.X = adata.raw.X)",
+            )
+        } else {
+            DataError::new(
+                format!("X holds {value} at {place}"),
+                "remove or fill such values: numpy.nan_to_num(adata.X.data, copy=False)",
+            )
+        });
+    }
+    Ok(Seen {
+        integers: x.values.par_iter().all(|v| v.fract() == 0.0),
+        max: x.values.par_iter().copied().reduce(|| 0.0, f32::max),
+    })
 }
 
-fn number(column: &Column, name: &str, path: &str) -> Result<Task> {
-    let Column::Numeric(values) = column else {
-        return Err(DataError::new(
-            format!("{path:?}: obs/{name} is categorical"),
-            format!("use --label {name} for classes"),
-        ));
-    };
-    if let Some(i) = values.iter().position(|v| v.is_infinite()) {
-        return Err(DataError::new(
-            format!("{path:?}: obs/{name} is {} at row {i}", values[i]),
-            "replace it by a number or leave it empty",
-        ));
+/// Transforms values in place; each row on its own, so that the result is free of threads.
+pub fn apply(x: &mut Csr, transform: Transform) {
+    match transform {
+        Transform::Log => {}
+        Transform::Binary => x.values.par_iter_mut().for_each(|v| *v = 1.0),
+        Transform::Counts => {
+            let mut rows: Vec<&mut [f32]> = Vec::with_capacity(x.n_obs);
+            let mut rest: &mut [f32] = &mut x.values;
+            for range in x.indptr.windows(2) {
+                let (row, tail) = std::mem::take(&mut rest).split_at_mut(range[1] - range[0]);
+                rows.push(row);
+                rest = tail;
+            }
+            rows.into_par_iter().for_each(|row| {
+                let total: f64 = row.iter().map(|v| f64::from(*v)).sum();
+                for v in row {
+                    *v = log_count(*v, total);
+                }
+            });
+        }
     }
-    let known: Vec<f64> = values.iter().copied().filter(|v| !v.is_nan()).collect();
-    if known.iter().all(|&v| v == known[0]) {
-        return Err(DataError::new(
-            format!("{path:?}: obs/{name} has no two different numbers"),
-            "a --regress needs numbers that vary",
-        ));
-    }
-    let targets = Targets::Values(values.iter().map(|&v| v as f32).collect());
-    // the split sets mean and standard deviation from the training cells
-    Ok(Task {
-        name: name.to_string(),
-        kind: TaskKind::Regression { mean: 0.0, sd: 1.0 },
-        targets,
-    })
 }
