@@ -91,7 +91,7 @@ def ours(folder, a, x, label, ks, seed, options):
     a.obs["_split"] = column
     path = os.path.join(folder, "data.h5ad")
     a.write_h5ad(path)
-    binary = os.path.join(ROOT, "target", "release", "yoto-gpu")
+    binary = os.environ.get("YOTO_GPU", os.path.join(ROOT, "target", "release", "yoto-gpu"))
     for k in ks:
         out = os.path.join(folder, f"run{k}")
         command = [binary, "train", path, "--label", label, "--split-by", "_split", "--genes", str(k), "--seed", str(seed)]

@@ -10,11 +10,11 @@ fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     let Command::Train(mut args) = cli.command;
-    if !args.resume {
-        if let Err(what) = args.config.resolve() {
-            eprintln!("error: {what}\n\nFor more information, try 'yoto-gpu train --help'.");
-            return ExitCode::from(2);
-        }
+    if !args.resume
+        && let Err(what) = args.config.resolve()
+    {
+        eprintln!("error: {what}\n\nFor more information, try 'yoto-gpu train --help'.");
+        return ExitCode::from(2);
     }
     let given = matches
         .subcommand()

@@ -11,7 +11,7 @@ use crate::report::predict::{predict, scores};
 use crate::report::summary::Summary;
 use crate::train::fit;
 use crate::train::settings::Fit;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +46,13 @@ pub struct Outcome {
     pub stopped: bool,
 }
 
+/// `config.json`.
+#[derive(serde::Serialize)]
+struct Config<'a> {
+    version: &'static str,
+    settings: &'a TrainConfig,
+}
+
 /// Most words of a page: 128 MiB, the default limit of a storage binding.
 const PAGE_WORDS: usize = 1 << 25;
 
@@ -76,7 +83,10 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
     };
     let device = pick(&args.config.device)?;
     let dir = RunDir::claim(&args.out, claim)?;
-    let config = json!({"version": env!("CARGO_PKG_VERSION"), "settings": args.config});
+    let config = plain(&Config {
+        version: env!("CARGO_PKG_VERSION"),
+        settings: &args.config,
+    });
     match device {
         Pick::Gpu(mut gpu) => with_device(&mut *gpu, &args, &dir, &config, &mut reporter, begin),
         Pick::Cpu { note } => {
@@ -198,19 +208,26 @@ fn resumed(args: &TrainArgs, given: &[String]) -> Result<TrainConfig, Failure> {
         serde_json::from_slice(&bytes).map_err(|e| broken(format!("{}: {e}", path.display())))?;
     let config: TrainConfig = serde_json::from_value(saved["settings"].clone())
         .map_err(|e| broken(format!("{}: {e}", path.display())))?;
-    let (old, new) = (json!(config), json!(args.config));
+    let (old, new) = (plain(&config), plain(&args.config));
     for name in given {
-        if let (Some(a), Some(b)) = (old.get(name), new.get(name)) {
-            if a != b {
-                let flag = name.replace('_', "-");
-                return Err(broken(format!(
-                    "--{flag} was {a} in the run to resume ({}), and is {b} now",
-                    show(&path)
-                )));
-            }
+        if let (Some(a), Some(b)) = (old.get(name), new.get(name))
+            && a != b
+        {
+            let flag = name.replace('_', "-");
+            return Err(broken(format!(
+                "--{flag} was {a} in the run to resume ({}), and is {b} now",
+                show(&path)
+            )));
         }
     }
     Ok(config)
+}
+
+/// As JSON, through text, so that an f32 keeps its short decimals.
+fn plain(value: &impl serde::Serialize) -> Value {
+    let text = serde_json::to_string(value).ok();
+    text.and_then(|t| serde_json::from_str(&t).ok())
+        .unwrap_or(Value::Null)
 }
 
 fn show(path: &Path) -> String {

@@ -15,10 +15,13 @@ pub const DEMO_LABEL: &str = "cell_type";
 
 /// Flags of `train`.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    args_override_self = true,
+    after_help = "Examples:
   yoto-gpu train --genes 32 --out run                      the embedded demo
   yoto-gpu train pbmc.h5ad --label cell_type --genes 64
-  yoto-gpu train pbmc.h5ad --label cell_type --label condition --regress age --group-by donor")]
+  yoto-gpu train pbmc.h5ad --label cell_type --label condition --regress age --group-by donor"
+)]
 pub struct TrainArgs {
     /// What decides the result.
     #[command(flatten)]

@@ -273,9 +273,10 @@ mod tests {
 
     #[test]
     fn parts_that_do_not_fit_are_errors() {
-        let faults: [(&str, fn(&mut PanelModel)); 6] = [
+        type Fault = (&'static str, fn(&mut PanelModel));
+        let faults: [Fault; 6] = [
             ("a gene too many", |m| m.genes.push(m.genes[0].clone())),
-            ("a weight too few", |m| drop(m.layers[0].w.pop())),
+            ("a weight too few", |m| m.layers[0].w.truncate(1)),
             ("a bias too many", |m| m.layers[1].b.push(0.0)),
             ("NaN in a weight", |m| m.layers[1].w[0] = f32::NAN),
             ("infinity in a gene", |m| m.genes[1].clip = f32::INFINITY),

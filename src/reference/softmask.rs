@@ -48,7 +48,7 @@ pub fn forward<T: Real>(p: &SoftMask, scores: &[T], mask: &mut [T]) {
         } else {
             (low + high) * half
         };
-        if next == nu || !(low < high) {
+        if next == nu || low >= high {
             return;
         }
         nu = next;

@@ -414,7 +414,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
     }
 
     pub(super) fn epoch_ends(&self) -> bool {
-        self.position.step % self.plan.epoch_steps == 0
+        self.position.step.is_multiple_of(self.plan.epoch_steps)
             || self.position.segment == self.plan.segments.len()
     }
 

@@ -19,6 +19,10 @@ impl Random {
         (self.word() >> 11) as f64 / (1u64 << 53) as f64
     }
     /// In [-1, 1).
+    #[allow(
+        dead_code,
+        reason = "not every test file that includes this one uses it"
+    )]
     pub fn signed(&mut self) -> f64 {
         2.0 * self.unit() - 1.0
     }

@@ -1,0 +1,430 @@
+//! The program as a user runs it: help, exit codes, files, JSON, errors.
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn yoto(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"));
+    command
+        .args(args)
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A short run of the demo on the CPU.
+fn demo(out: &Path, more: &[&str]) -> Output {
+    let out = out.display().to_string();
+    let mut args = vec![
+        "train", "--device", "cpu", "--steps", "40", "--genes", "8", "--out", &out,
+    ];
+    args.extend(more);
+    yoto(&args)
+}
+
+/// Exit code 1, one `error:` and one `hint:` line with these words, nothing on stdout.
+fn refused(output: &Output, words: &[&str]) {
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(output.stdout.is_empty());
+    for sign in ["error: ", "hint: "] {
+        assert_eq!(
+            stderr
+                .lines()
+                .filter(|l| l.starts_with(sign) && !l.contains("XDG_RUNTIME_DIR"))
+                .count(),
+            1,
+            "{stderr}"
+        );
+    }
+    for word in words {
+        assert!(stderr.contains(word), "{word:?} is not in {stderr}");
+    }
+}
+
+#[test]
+fn help_names_every_flag_and_usage_errors_are_2() {
+    let help = text(&yoto(&["train", "--help"]).stdout);
+    for flag in [
+        "--label",
+        "--regress",
+        "--genes",
+        "--out",
+        "--seed",
+        "--device",
+        "--hidden",
+        "--epochs",
+        "--steps",
+        "--batch-size",
+        "--lr",
+        "--relaxation",
+        "--test-fraction",
+        "--validation-fraction",
+        "--group-by",
+        "--stratify",
+        "--split-by",
+        "--input",
+        "--json",
+        "--quiet",
+        "--resume",
+        "--force",
+        "--threads",
+        "--recipe",
+    ] {
+        assert!(help.contains(flag), "{flag}");
+    }
+    assert!(!help.contains("--no-such-flag"));
+    for wrong in [
+        &["train", "--no-such-flag"][..],
+        &["train", "--lr", "-1"],
+        &["train", "--epochs", "2", "--steps", "3"],
+        &[
+            "train",
+            "--test-fraction",
+            "0.6",
+            "--validation-fraction",
+            "0.5",
+        ],
+        &["train", "some.h5ad"],
+        &["train", "--recipe", "{\"no_such_field\": 1}"],
+        &["nonsense"],
+    ] {
+        let output = yoto(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+    }
+    assert_eq!(yoto(&["--version"]).status.code(), Some(0));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the fields are there to be demanded")]
+struct Summary {
+    version: String,
+    seed: u64,
+    device: Device,
+    data: Data,
+    panel: Vec<Gene>,
+    tasks: Vec<Task>,
+    training: Training,
+    out: String,
+}
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Device {
+    name: String,
+    backend: String,
+    r#type: String,
+}
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Data {
+    path: String,
+    n_obs: usize,
+    n_vars: usize,
+    nnz: usize,
+    train: usize,
+    validation: usize,
+    test: usize,
+}
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Gene {
+    rank: usize,
+    gene: String,
+    score: f64,
+    index: usize,
+}
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Task {
+    name: String,
+    kind: String,
+    n_classes: Option<usize>,
+    test: BTreeMap<String, Option<f64>>,
+}
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the fields are there to be demanded")]
+struct Training {
+    epochs: u64,
+    steps: u64,
+    seconds: f64,
+    cells_per_second: f64,
+    best_epoch: u64,
+}
+
+fn summary(output: &Output) -> Summary {
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let stdout = text(&output.stdout);
+    assert_eq!(stdout.lines().count(), 1, "exactly one object");
+    serde_json::from_str(&stdout).expect("the schema of the README")
+}
+
+fn rows(path: &Path) -> Vec<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_path(path)
+        .expect("a CSV file");
+    reader
+        .records()
+        .map(|r| r.expect("a row").iter().map(String::from).collect())
+        .collect()
+}
+
+#[test]
+fn json_schema_and_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let s = summary(&demo(
+        &out,
+        &[
+            "--label",
+            "cell_type",
+            "--label",
+            "donor",
+            "--json",
+            "--quiet",
+        ],
+    ));
+    assert_eq!(
+        (s.data.path.as_str(), s.data.n_obs, s.data.n_vars),
+        ("demo", 1042, 2000)
+    );
+    assert_eq!(s.data.train + s.data.validation + s.data.test, 1042);
+    assert!(
+        s.data.test.abs_diff(208) < 5
+            && s.data.validation.abs_diff(104) < 5
+            && s.data.nnz > 900_000
+    );
+    assert_eq!(
+        (
+            s.device.name.as_str(),
+            s.device.backend.as_str(),
+            s.device.r#type.as_str()
+        ),
+        ("CPU", "native", "cpu")
+    );
+    assert_eq!(
+        (s.panel.len(), s.panel[0].rank, s.training.steps),
+        (8, 1, 40)
+    );
+    assert!(
+        s.panel
+            .windows(2)
+            .all(|g| g[0].score >= g[1].score && g[0].index != g[1].index)
+    );
+    let names: Vec<&str> = s.tasks.iter().map(|t| t.name.as_str()).collect();
+    assert_eq!(names, ["cell_type", "donor"]);
+    for task in &s.tasks {
+        let keys: Vec<&str> = task.test.keys().map(String::as_str).collect();
+        assert_eq!(
+            keys,
+            ["accuracy", "balanced_accuracy", "macro_f1", "weighted_f1"]
+        );
+        assert!(task.kind == "classification" && task.n_classes.is_some());
+    }
+    let panel = rows(&out.join("panel.csv"));
+    assert_eq!(panel[0], ["rank", "gene", "score", "index"]);
+    assert_eq!(panel[1][1], s.panel[0].gene);
+    assert_eq!(panel.len(), 9);
+    let predictions = rows(&out.join("predictions.csv"));
+    assert_eq!(
+        predictions[0][..4],
+        [
+            "obs_names",
+            "split",
+            "cell_type_true",
+            "cell_type_predicted"
+        ]
+    );
+    assert_eq!(predictions.len(), s.data.test + 1);
+    let right =
+        predictions[1..].iter().filter(|r| r[2] == r[3]).count() as f64 / s.data.test as f64;
+    assert!((right - s.tasks[0].test["accuracy"].unwrap()).abs() < 1e-9);
+    assert_eq!(
+        rows(&out.join("history.csv")).len() as u64,
+        s.training.epochs + 1
+    );
+    let metrics = std::fs::read_to_string(out.join("metrics.json")).unwrap();
+    serde_json::from_str::<Summary>(&metrics).expect("metrics.json is the same object");
+    let (model, settings) =
+        yoto_gpu::model::panel_model::PanelModel::load(&out.join("model.safetensors")).unwrap();
+    assert_eq!(model.genes[0].name, s.panel[0].gene);
+    assert_eq!(
+        model.layers[0].w.len(),
+        8 * 64,
+        "weights of the panel's genes only"
+    );
+    assert_eq!(settings["settings"]["genes"], 8);
+    assert!(!out.join("checkpoint.bin").exists());
+
+    // the same command again: refused, nothing touched; with --force the same bytes
+    let before = std::fs::read(out.join("model.safetensors")).unwrap();
+    refused(&demo(&out, &["--json"]), &["not empty", "--force"]);
+    assert_eq!(
+        std::fs::read(out.join("model.safetensors")).unwrap(),
+        before
+    );
+    std::fs::write(out.join("mine.txt"), "mine").unwrap();
+    summary(&demo(
+        &out,
+        &[
+            "--label",
+            "cell_type",
+            "--label",
+            "donor",
+            "--json",
+            "--force",
+        ],
+    ));
+    assert_eq!(
+        std::fs::read(out.join("model.safetensors")).unwrap(),
+        before
+    );
+    assert!(out.join("mine.txt").exists());
+    summary(&demo(
+        &out,
+        &[
+            "--label",
+            "cell_type",
+            "--label",
+            "donor",
+            "--json",
+            "--force",
+            "--seed",
+            "1",
+        ],
+    ));
+    assert_ne!(
+        std::fs::read(out.join("model.safetensors")).unwrap(),
+        before
+    );
+}
+
+#[test]
+fn table_on_stdout_and_log_on_stderr() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = demo(&folder.path().join("a"), &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(stdout.contains("rank  gene") && stdout.contains("macro-F1"));
+    assert!(stderr.contains("epoch ") && stderr.contains("training on CPU"));
+    let quiet = demo(&folder.path().join("b"), &["--quiet"]);
+    assert!(quiet.stderr.is_empty(), "{}", text(&quiet.stderr));
+}
+
+#[test]
+fn bad_input_is_one_error_and_one_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    refused(
+        &demo(&out, &["--label", "cell_typ"]),
+        &["cell_typ", "cell_type"],
+    );
+    refused(
+        &demo(&out, &["--regress", "cell_type", "--label", "donor"]),
+        &["cell_type"],
+    );
+    refused(&demo(&out, &["--genes", "0"]), &["--genes 0"]);
+    refused(
+        &demo(&out, &["--genes", "2001"]),
+        &["--genes 2001", "1 to 2000"],
+    );
+    refused(
+        &demo(&out, &["--device", "no such gpu"]),
+        &["no such gpu", "--device cpu"],
+    );
+    refused(&demo(&out, &["--resume"]), &["config.json", "--resume"]);
+    let missing = folder.path().join("absent.h5ad").display().to_string();
+    let at = |path: &str| {
+        yoto(&[
+            "train",
+            path,
+            "--label",
+            "x",
+            "--device",
+            "cpu",
+            "--out",
+            &out.display().to_string(),
+        ])
+    };
+    refused(&at(&missing), &["absent.h5ad"]);
+    let broken = folder.path().join("broken.h5ad");
+    std::fs::write(&broken, "this is no HDF5").unwrap();
+    refused(&at(&broken.display().to_string()), &["broken.h5ad", "HDF5"]);
+    let file = folder.path().join("file");
+    std::fs::write(&file, "mine").unwrap();
+    refused(&demo(&file, &[]), &["--out"]);
+    refused(
+        &demo(&file.join("below"), &[]),
+        &["--out", "cannot be written"],
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_stopped_run_leaves_results_and_resumes_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, broken) = (folder.path().join("whole"), folder.path().join("broken"));
+    let args = |out: &Path| {
+        let out = out.display().to_string();
+        [
+            "train", "--device", "cpu", "--steps", "900", "--genes", "8", "--out",
+        ]
+        .map(String::from)
+        .into_iter()
+        .chain([out])
+        .collect::<Vec<_>>()
+    };
+    let run = |args: &[String]| {
+        Command::new(env!("CARGO_BIN_EXE_yoto-gpu"))
+            .args(args)
+            .output()
+            .unwrap()
+    };
+    assert_eq!(run(&args(&whole)).status.code(), Some(0));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"))
+        .args(args(&broken))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let checkpoint = broken.join("checkpoint.bin");
+    while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    let code = child.wait().unwrap().code();
+    assert_eq!(code, Some(130), "it ended before it could be stopped");
+    assert!(checkpoint.exists() && broken.join("model.safetensors").exists());
+    let mut other = args(&broken);
+    other.extend(["--resume", "--lr", "0.1"].map(String::from));
+    refused(&run(&other), &["--lr", "0.005", "0.1"]);
+    let mut resume = args(&broken);
+    resume.push("--resume".into());
+    let output = run(&resume);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for file in [
+        "model.safetensors",
+        "panel.csv",
+        "predictions.csv",
+        "history.csv",
+    ] {
+        assert_eq!(
+            std::fs::read(whole.join(file)).unwrap(),
+            std::fs::read(broken.join(file)).unwrap(),
+            "{file}"
+        );
+    }
+    assert!(!checkpoint.exists());
+}
