@@ -9,8 +9,8 @@ use crate::ops::Ops;
 use crate::report::files::{CHECKPOINT, Claim, RunDir, write_results};
 use crate::report::predict::{predict, scores};
 use crate::report::summary::Summary;
-use crate::train::fit;
 use crate::train::settings::Fit;
+use crate::train::{check, fit};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -146,6 +146,7 @@ fn with_device<O: Ops>(
         .notices
         .iter()
         .for_each(|n| reporter.say(&format!("note: {n}")));
+    check(&data, &c.settings())?;
     if !args.resume {
         dir.forget_checkpoint();
         let text = serde_json::to_vec_pretty(config).unwrap_or_default();

@@ -83,7 +83,11 @@ pub fn fit<O: Ops>(
     })
 }
 
-fn check(data: &TrainingData, settings: &Settings) -> Result<()> {
+/// Refuses what cannot be trained, before anything is written.
+///
+/// # Errors
+/// k of 0 or above the genes that vary, no training cells, no task.
+pub fn check(data: &TrainingData, settings: &Settings) -> Result<()> {
     let (k, n) = (settings.genes, data.cells.n_genes);
     if k == 0 || k > n {
         let what = format!("--genes {k}: the training cells have {n} genes that vary");
