@@ -1,5 +1,39 @@
 //! yoto-gpu: picks the few genes that matter in single-cell data and trains the network that uses
 //! them, in one run, on any GPU or on none.
+//!
+//! # The way of the data
+//!
+//! ```text
+//! file -> Dataset -> Prepared -> (TrainingData, SealedTest) -> Fit -> result files
+//! ```
+//!
+//! One function a stage, each from the last one's value: [`data::h5ad::read`],
+//! [`data::prepare::prepare`], [`data::split::split`], [`train::fit`], then
+//! [`report::predict::predict`] and [`report::files::write_results`]. No stage prints; progress goes
+//! through a callback. The test cells are sealed by type ([`data::cells::SealedTest`]): training
+//! has no way to read them, only the report opens them.
+//!
+//! # Rooms
+//!
+//! - `shaders/*.wgsl`: one operation each, with its parameter struct; `shaders/common/` is joined
+//!   to them by plain concatenation.
+//! - [`kernels`]: parameters, bindings and launch sizes of the shaders, and their registry.
+//! - [`mod@reference`]: a CPU twin of each kernel: plain loops, generic over f32 and f64.
+//! - [`ops`]: the trait [`ops::Ops`], one method a kernel entry; [`gpu`] implements it on wgpu,
+//!   [`cpu`] with the twins (f64 in tests, f32 over rayon for `--device cpu`).
+//! - [`model`]: shapes, places in the flat arena, and the order of the operations of a step, written
+//!   once over `Ops` and so shared by both devices ([`model::step`], [`model::trunk`]).
+//! - [`train`]: settings, the plan of the phases, the epoch loop, rounds, checkpoints.
+//! - [`report`]: metrics, predictions, the summary and the result files.
+//! - [`cli`]: flags, progress, and the stages of a subcommand in order.
+//! - [`error`]: one enum a stage; every error has a hint.
+//!
+//! # Numbers
+//!
+//! Expression is stored once as packed words, u16 gene and f16 value, the same on every device.
+//! Noise, dropout and the order of the cells come from Philox counters by integer arithmetic, so
+//! they are the same bits everywhere and a run can be resumed from its step number alone. Sums are
+//! taken in a fixed order: same seed and device, same bytes.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::too_many_arguments,
