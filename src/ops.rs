@@ -196,7 +196,7 @@ pub trait Ops {
     fn act_forward(&mut self, p: Activation, z: FBuf, a: FBuf);
     /// `dz = da [z > 0]`, then the same dropout.
     fn act_backward(&mut self, p: Activation, z: FBuf, da: FBuf, dz: FBuf);
-    /// With y = labels[rows[row_offset + b]] and s = scale class_weight[y] (0 where y is
+    /// With `y = labels[rows[row_offset + b]]` and `s = scale class_weight[y]` (0 where y is
     /// [`MISSING`]): `dlogits[b, column + c] = s (softmax_c - [c = y])`, `loss[b] = s * -log softmax_y`.
     fn cross_entropy(
         &mut self,
@@ -208,7 +208,7 @@ pub trait Ops {
         dlogits: FBuf,
         loss: FBuf,
     );
-    /// With e = logits[b, column] - targets[row] and s = scale known[row] (1 known, 0 missing):
+    /// With `e = logits[b, column] - targets[row]` and `s = scale known[row]` (1 known, 0 missing):
     /// `dlogits = s clamp(e, -delta, delta)`, `loss = s (e^2/2 or delta (|e| - delta/2))`.
     fn huber(
         &mut self,
