@@ -6,6 +6,7 @@ mod batches;
 pub mod checkpoint;
 mod evaluate;
 mod fit;
+mod moves;
 pub mod plan;
 pub mod rank;
 mod refine;
