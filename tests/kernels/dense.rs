@@ -49,7 +49,6 @@ fn linear() {
 }
 
 #[test]
-#[ignore = "18 s on llvmpipe; the fold of the grid is tested on quicker kernels"]
 fn linear_beyond_65535_groups() {
     let Some(mut gpu) = gpu() else { return };
     let n_rows = 64 * 65_536 + 1;
