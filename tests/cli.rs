@@ -308,6 +308,39 @@ fn json_schema_and_files() {
 }
 
 #[test]
+fn test_figures_and_probabilities_are_those_of_a_good_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let s = summary(&demo(
+        &out,
+        &["--steps", "300", "--genes", "16", "--json", "--quiet"],
+    ));
+    assert!(
+        s.tasks[0].test["accuracy"].unwrap() > 0.85 && s.tasks[0].test["macro_f1"].unwrap() > 0.7
+    );
+    let predictions = rows(&out.join("predictions.csv"));
+    let probability = |row: &Vec<String>| row[4].parse::<f64>().unwrap();
+    assert!(
+        predictions[1..]
+            .iter()
+            .all(|r| (0.1..=1.0).contains(&probability(r))),
+        "10 classes"
+    );
+    let of = |right: bool| {
+        let p: Vec<f64> = predictions[1..]
+            .iter()
+            .filter(|r| (r[2] == r[3]) == right)
+            .map(probability)
+            .collect();
+        p.iter().sum::<f64>() / p.len() as f64
+    };
+    assert!(
+        of(true) > of(false),
+        "right predictions are surer than wrong ones"
+    );
+}
+
+#[test]
 fn table_on_stdout_and_log_on_stderr() {
     let folder = tempfile::tempdir().unwrap();
     let output = demo(&folder.path().join("a"), &[]);
