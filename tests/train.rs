@@ -8,6 +8,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use yoto_gpu::cpu::Cpu;
 use yoto_gpu::data::cells::{Targets, Task, TaskKind, TrainingData};
+use yoto_gpu::data::dataset::{Column, Csr, Dataset};
+use yoto_gpu::data::prepare::{InputChoice, prepare};
+use yoto_gpu::data::split::{SplitSettings, split};
 use yoto_gpu::error::TrainError;
 use yoto_gpu::model::panel_model::PanelModel;
 use yoto_gpu::ops::MISSING;
@@ -404,4 +407,80 @@ fn gpu_and_cpu_train_alike_and_a_gpu_repeats_and_resumes_itself() {
             );
         }
     }
+}
+
+/// Cells with a marker a class, as a file would hold them.
+fn dataset() -> Dataset {
+    let (n, genes) = (150usize, 20u32);
+    let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+    for i in 0..n {
+        for g in (0..genes).filter(|&g| (i * 7 + g as usize * 5) % 3 == 0 || g as usize == i % 3) {
+            indices.push(g);
+            values.push(
+                1.0 + ((i + g as usize) % 4) as f32 + if g as usize == i % 3 { 9.0 } else { 0.0 },
+            );
+        }
+        indptr.push(values.len());
+    }
+    let codes = (0..n).map(|i| Some((i % 3) as u32)).collect();
+    let column = Column::Categorical {
+        categories: ["a", "b", "c"].map(String::from).to_vec(),
+        codes,
+    };
+    Dataset {
+        path: "made up".into(),
+        x: Csr {
+            n_obs: n,
+            n_vars: genes as usize,
+            indptr,
+            indices,
+            values,
+        },
+        obs_names: (0..n).map(|i| format!("cell{i}")).collect(),
+        var_names: (0..genes).map(|g| format!("gene{g}")).collect(),
+        columns: [("class".to_string(), column)].into(),
+        notices: Vec::new(),
+    }
+}
+
+#[test]
+fn test_cells_are_never_read_in_training() {
+    let split_settings = SplitSettings {
+        seed: 3,
+        test_fraction: 0.2,
+        validation_fraction: 0.1,
+        group_by: None,
+        stratify: true,
+        split_by: None,
+        page_words: 1 << 20,
+        max_genes: None,
+    };
+    let trained = |data: Dataset| {
+        let prepared = prepare(data, &["class".into()], &[], InputChoice::Counts).unwrap();
+        let (data, _sealed, summary) = split(prepared, &split_settings).unwrap();
+        let s = Settings {
+            genes: 3,
+            steps: Some(120),
+            ..settings(Recipe::default())
+        };
+        (bits(&run(&data, &s).model), summary)
+    };
+    let change = |rows: &[u32]| {
+        let mut data = dataset();
+        for &row in rows {
+            let range = data.x.indptr[row as usize]..data.x.indptr[row as usize + 1];
+            data.x.values[range]
+                .iter_mut()
+                .for_each(|v| *v = *v * 3.0 + 5.0);
+        }
+        trained(data).0
+    };
+    let (model, summary) = trained(dataset());
+    assert_eq!(summary.test_rows.len(), 30);
+    assert_eq!(change(&summary.test_rows), model);
+    assert_ne!(
+        change(&summary.training_rows[..30]),
+        model,
+        "training cells do matter"
+    );
 }
