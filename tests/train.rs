@@ -414,7 +414,9 @@ fn dataset() -> Dataset {
     let (n, genes) = (150usize, 20u32);
     let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
     for i in 0..n {
-        for g in (0..genes).filter(|&g| (i * 7 + g as usize * 5) % 3 == 0 || g as usize == i % 3) {
+        for g in (0..genes)
+            .filter(|&g| (i * 7 + g as usize * 5).is_multiple_of(3) || g as usize == i % 3)
+        {
             indices.push(g);
             values.push(
                 1.0 + ((i + g as usize) % 4) as f32 + if g as usize == i % 3 { 9.0 } else { 0.0 },
