@@ -291,7 +291,13 @@ fn cross_entropy() {
 #[test]
 fn huber() {
     let Some(mut gpu) = gpu() else { return };
-    for (n, delta) in [(1u32, 1.0f32), (63, 0.5), (64, 0.1), (65, 2.0), (1009, 0.7)] {
+    for (n, delta) in [
+        (1u32, 1.0f32),
+        (63, 0.5),
+        (64, 0.1),
+        (65, 2.0),
+        (64 * 65_535 + 1, 0.7),
+    ] {
         let cells = 50;
         let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
             let p = Huber {
@@ -378,6 +384,7 @@ fn adamw() {
         (256, 1e-8),
         (257, 0.1),
         (10_007, 1e-8),
+        (256 * 65_535 + 1, 0.1),
     ] {
         let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
             let mut p = AdamW {
@@ -433,6 +440,7 @@ fn ablate() {
         (17, 15, 9, 2, 7),
         (5, 257, 3, 1, 2),
         (64, 4, 8, 0, 8),
+        (64, 65_536, 4, 0, 4), // 65,536 groups
     ] {
         let p = Ablate {
             n_rows,
