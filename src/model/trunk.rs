@@ -123,6 +123,38 @@ pub fn trunk_forward<O: Ops>(ops: &mut O, net: &Net, n: usize, dropout: &Dropout
     }
 }
 
+/// Loss of each cell for one task, into `net.loss`, and the gradient of its logits.
+pub fn task_loss<O: Ops>(ops: &mut O, net: &Net, task: &DeviceTask, batch: Batch, scale: f32) {
+    let last = net.y.len() - 1;
+    let (n_rows, row_offset) = (batch.n as u32, batch.offset as u32);
+    let (stride, column) = (net.layout.shape.n_out as u32, task.column as u32);
+    let (y, dy) = (net.y[last], net.dy[last]);
+    match task.targets {
+        DeviceTargets::Classes { labels, weights } => {
+            let p = CrossEntropy {
+                n_rows,
+                row_offset,
+                stride,
+                column,
+                n_classes: task.width as u32,
+                scale,
+            };
+            ops.cross_entropy(p, y, batch.rows, labels, weights, dy, net.loss);
+        }
+        DeviceTargets::Values { targets, known } => {
+            let p = Huber {
+                n_rows,
+                row_offset,
+                stride,
+                column,
+                delta: 1.0,
+                scale,
+            };
+            ops.huber(p, y, batch.rows, targets, known, dy, net.loss);
+        }
+    }
+}
+
 /// Losses and gradients of the logits: task t's mean loss goes to `losses[slot + t]`; `scales[t]`
 /// is the task's weight over the sum of the batch's cell weights.
 pub fn heads<O: Ops>(
@@ -134,41 +166,11 @@ pub fn heads<O: Ops>(
     losses: FBuf,
     slot: usize,
 ) {
-    let last = net.y.len() - 1;
-    let (n_rows, row_offset, stride) = (
-        batch.n as u32,
-        batch.offset as u32,
-        net.layout.shape.n_out as u32,
-    );
     for (t, (task, &scale)) in tasks.iter().zip(scales).enumerate() {
-        let (y, dy, column) = (net.y[last], net.dy[last], task.column as u32);
-        match task.targets {
-            DeviceTargets::Classes { labels, weights } => {
-                let p = CrossEntropy {
-                    n_rows,
-                    row_offset,
-                    stride,
-                    column,
-                    n_classes: task.width as u32,
-                    scale,
-                };
-                ops.cross_entropy(p, y, batch.rows, labels, weights, dy, net.loss);
-            }
-            DeviceTargets::Values { targets, known } => {
-                let p = Huber {
-                    n_rows,
-                    row_offset,
-                    stride,
-                    column,
-                    delta: 1.0,
-                    scale,
-                };
-                ops.huber(p, y, batch.rows, targets, known, dy, net.loss);
-            }
-        }
+        task_loss(ops, net, task, batch, scale);
         ops.sum(
             Sum {
-                n: n_rows,
+                n: batch.n as u32,
                 slot: (slot + t) as u32,
             },
             net.loss,

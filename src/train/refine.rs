@@ -1,12 +1,10 @@
 //! A round of `refine`: which genes the network misses, and which it can do without.
 use super::settings::Settings;
 use super::stages::{Panel, Scaling, row};
-use crate::kernels::{
-    ablate::Ablate, column_sum::ColumnSum, cross_entropy::CrossEntropy, huber::Huber,
-};
-use crate::model::net::{Cells, DeviceTargets, DeviceTask, Net};
+use crate::kernels::{ablate::Ablate, column_sum::ColumnSum};
+use crate::model::net::{Cells, DeviceTask, Net};
 use crate::model::step::{panel_first, transpose_product};
-use crate::model::trunk::{Batch, Dropout, heads, trunk_backward, trunk_forward};
+use crate::model::trunk::{Batch, Dropout, heads, task_loss, trunk_backward, trunk_forward};
 use crate::ops::{FBuf, Ops, Result, UBuf};
 
 /// Cells and labels on the device, and what the passes over many cells need.
@@ -228,52 +226,15 @@ fn total_losses<O: Ops>(
     n: usize,
     copies: usize,
 ) -> Result<Vec<f64>> {
-    let last = net.y.len() - 1;
     trunk_forward(ops, net, n * copies, &Dropout::default());
+    let batch = Batch {
+        rows: pass.tile,
+        offset: 0,
+        n: n * copies,
+    };
     let mut sums = vec![0.0f64; copies];
-    let (n_rows, row_offset, stride) = ((n * copies) as u32, 0, net.layout.shape.n_out as u32);
     for (task, &scale) in pass.tasks.iter().zip(scales) {
-        let column = task.column as u32;
-        match task.targets {
-            DeviceTargets::Classes { labels, weights } => {
-                let p = CrossEntropy {
-                    n_rows,
-                    row_offset,
-                    stride,
-                    column,
-                    n_classes: task.width as u32,
-                    scale,
-                };
-                ops.cross_entropy(
-                    p,
-                    net.y[last],
-                    pass.tile,
-                    labels,
-                    weights,
-                    net.dy[last],
-                    net.loss,
-                );
-            }
-            DeviceTargets::Values { targets, known } => {
-                let p = Huber {
-                    n_rows,
-                    row_offset,
-                    stride,
-                    column,
-                    delta: 1.0,
-                    scale,
-                };
-                ops.huber(
-                    p,
-                    net.y[last],
-                    pass.tile,
-                    targets,
-                    known,
-                    net.dy[last],
-                    net.loss,
-                );
-            }
-        }
+        task_loss(ops, net, task, batch, scale);
         let losses = ops.read_f(net.loss.first(n * copies))?;
         for (sum, block) in sums.iter_mut().zip(losses.chunks_exact(n)) {
             *sum += block.iter().map(|&l| f64::from(l)).sum::<f64>();
