@@ -120,3 +120,55 @@ impl TrainError {
         }
     }
 }
+
+/// An error of the directory of results, or of a file in it.
+#[derive(Debug, Error)]
+#[error("{what}")]
+pub struct OutputError {
+    /// What was found, and where.
+    pub what: String,
+    /// What would be right.
+    pub hint: String,
+}
+
+impl OutputError {
+    /// A new error with its hint.
+    pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+    /// What the user can do.
+    #[must_use]
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+/// An error of a saved model.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// The file cannot be read or written.
+    #[error("model {path}: {source}", path = path.display())]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Its content is no model of this program.
+    #[error("model: {0}")]
+    Broken(String),
+}
+
+impl ModelError {
+    /// What the user can do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "check the path and its permissions",
+            Self::Broken(_) => "use a model.safetensors that yoto-gpu train wrote, or train anew",
+        }
+    }
+}

@@ -1,4 +1,48 @@
-fn main() {
-    println!("{:?}", hdf5::library_version());
-    let _ = wgpu::Backends::all();
+//! Parses the command line, runs it, chooses the exit code.
+#![forbid(unsafe_code)]
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+use yoto_gpu::cli::{Cli, Command, run};
+
+fn main() -> ExitCode {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    let Command::Train(mut args) = cli.command;
+    if !args.resume {
+        if let Err(what) = args.config.resolve() {
+            eprintln!("error: {what}\n\nFor more information, try 'yoto-gpu train --help'.");
+            return ExitCode::from(2);
+        }
+    }
+    let given = matches
+        .subcommand()
+        .map(|(_, m)| given(m))
+        .unwrap_or_default();
+    match run::run(*args, &given) {
+        Ok(outcome) => match std::io::stdout().write_all(outcome.text.as_bytes()) {
+            Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+                eprintln!("error: stdout cannot be written: {e}\nhint: the results are in --out");
+                ExitCode::FAILURE
+            }
+            _ if outcome.stopped => ExitCode::from(130),
+            _ => ExitCode::SUCCESS,
+        },
+        Err(failure) => {
+            eprintln!("error: {}\nhint: {}", failure.what, failure.hint);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Names of the arguments that stand on the command line.
+fn given(matches: &ArgMatches) -> Vec<String> {
+    let on_line =
+        |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    matches
+        .ids()
+        .filter(on_line)
+        .map(ToString::to_string)
+        .collect()
 }

@@ -1,1 +1,29 @@
-//! Flags and help text.
+//! Flags and their help, one file a subcommand; what they do is the business of the stages.
+pub mod progress;
+pub mod run;
+pub mod train;
+
+use clap::{Parser, Subcommand};
+
+/// The command line.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "yoto-gpu",
+    version,
+    about = "Picks the few genes that matter in single-cell data and trains the network that uses them",
+    after_help = "Exit status: 0 done, 1 bad data or device, 2 wrong usage, 130 stopped by Ctrl-C (results \
+                  of the best model so far are written).",
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Pick a panel of k genes and train the network that reads only them
+    Train(Box<train::TrainArgs>),
+}

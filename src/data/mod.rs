@@ -1,6 +1,14 @@
 //! From a file to cells that can be trained on: `read -> Dataset -> prepare -> Prepared -> split`.
 //!
 //! The test cells leave the split as a [`cells::SealedTest`], which training cannot read.
+mod assign;
 pub mod cells;
 pub mod dataset;
+pub mod demo;
+pub mod h5ad;
+mod labels;
 pub mod packed;
+pub mod prepare;
+mod random;
+pub mod split;
+mod stats;

@@ -50,7 +50,7 @@ pub fn pack(gene: u32, value: f16) -> u32 {
 #[inline(always)]
 #[must_use]
 pub fn unpack(entry: u32) -> (usize, f32) {
-    let bits = ((entry & 0x8000_0000) | ((entry >> 3) & 0x0fff_e000)) as u32;
+    let bits = (entry & 0x8000_0000) | ((entry >> 3) & 0x0fff_e000);
     // 2^112 moves the exponent from f16's bias to f32's, exactly
     (
         (entry & 0xffff) as usize,

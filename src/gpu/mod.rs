@@ -1,1 +1,209 @@
 //! Ops on wgpu: device and limits, buffers, pipelines, recording of many steps.
+//!
+//! Operations are recorded into one compute pass and handed to the device many at a time; their
+//! parameters go to one uniform buffer that is bound at a dynamic offset, and bind groups are kept,
+//! so that a training step creates nothing on the device. Errors of launches are remembered and
+//! reported by the next call that can fail.
+mod adapter;
+mod launch;
+mod memory;
+mod record;
+
+pub use adapter::{AdapterDescription, Pick, adapters, pick};
+
+use crate::error::DeviceError;
+use crate::kernels::registry::{
+    MAX_GROUPS, MAX_INVOCATIONS, MAX_STORAGE_BUFFERS, MAX_WORKGROUP_BYTES,
+};
+use crate::ops::{ALIGN, DeviceInfo, Result};
+use memory::Allocation;
+use record::Recording;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Dispatches of one submission on a GPU: tens of milliseconds on a small one, well under the
+/// seconds after which drivers reset it.
+const PER_SUBMIT: u32 = 1024;
+/// The same on a software adapter, which nothing resets but which is slow.
+const PER_SUBMIT_SOFTWARE: u32 = 128;
+
+/// A device that wgpu drives.
+#[derive(Debug)]
+pub struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: DeviceInfo,
+    max_elements: usize,
+    allocations: Vec<Option<Allocation>>,
+    held: u64,
+    recording: Recording,
+    fault: Arc<Mutex<Option<String>>>,
+}
+
+impl Gpu {
+    /// Opens the best adapter that `choice` names: `auto`, `gpu`, or a part of its name.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoAdapter`] where none fits (for `auto`: where there is no real GPU),
+    /// [`DeviceError::Limit`] where it lacks a limit, [`DeviceError::Failed`] where it fails.
+    pub fn new(choice: &str) -> Result<Self> {
+        match pick(choice)? {
+            Pick::Gpu(gpu) => Ok(*gpu),
+            Pick::Cpu { .. } => Err(DeviceError::NoAdapter {
+                wanted: choice.into(),
+                found: adapter::names(&adapters()),
+            }),
+        }
+    }
+
+    fn open(adapter: &wgpu::Adapter) -> Result<Self> {
+        let info = adapter.get_info();
+        let limits = needed_limits(adapter, &info.name)?;
+        let max_bytes = limits
+            .max_storage_buffer_binding_size
+            .min(limits.max_buffer_size)
+            .min(u64::from(u32::MAX));
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("yoto-gpu"),
+            required_limits: limits,
+            memory_hints: wgpu::MemoryHints::Performance,
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+            .map_err(|e| DeviceError::Failed(format!("{}: {e}", info.name)))?;
+        let fault = Arc::new(Mutex::new(None));
+        let remember = |fault: &Arc<Mutex<Option<String>>>| {
+            let fault = Arc::clone(fault);
+            move |message: String| {
+                fault
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .get_or_insert(message);
+            }
+        };
+        let (uncaptured, lost) = (remember(&fault), remember(&fault));
+        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| uncaptured(e.to_string())));
+        device.set_device_lost_callback(move |reason, text| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                lost(format!("lost: {text}"));
+            }
+        });
+        let software = info.device_type == wgpu::DeviceType::Cpu;
+        let per_submit = if software {
+            PER_SUBMIT_SOFTWARE
+        } else {
+            PER_SUBMIT
+        };
+        let recording = Recording::new(&device, per_submit);
+        Ok(Self {
+            device,
+            queue,
+            info: adapter::describe(&info),
+            max_elements: (max_bytes as usize / 4) / ALIGN * ALIGN,
+            allocations: Vec::new(),
+            held: 0,
+            recording,
+            fault,
+        })
+    }
+
+    /// Fails where the device failed, now or before.
+    fn check(&self) -> Result<()> {
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*fault {
+            Some(message) => Err(DeviceError::Failed(message.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers a failure for [`Gpu::check`].
+    fn fail(&self, message: impl Into<String>) {
+        self.fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(message.into());
+    }
+
+    /// Bytes of all buffers.
+    #[must_use]
+    pub fn bytes_held(&self) -> u64 {
+        self.held
+    }
+    /// Kernels launched so far.
+    #[must_use]
+    pub fn dispatches(&self) -> u64 {
+        self.recording.dispatches
+    }
+    /// Bind groups made so far; it stands still once every step binds the same buffers.
+    #[must_use]
+    pub fn bind_groups_made(&self) -> u64 {
+        self.recording.bind_groups_made
+    }
+    /// Submissions so far.
+    #[must_use]
+    pub fn submissions(&self) -> u64 {
+        self.recording.submissions
+    }
+}
+
+/// What the kernels need, by name, and the largest buffers that the adapter has.
+fn needed_limits(adapter: &wgpu::Adapter, name: &str) -> Result<wgpu::Limits> {
+    let has = adapter.limits();
+    let need = |limit: &'static str, has: u64, needs: u64| {
+        if has < needs {
+            return Err(DeviceError::Limit {
+                adapter: name.into(),
+                limit,
+                has,
+                needs,
+            });
+        }
+        Ok(())
+    };
+    let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
+    let flags = adapter.get_downlevel_capabilities().flags;
+    need("compute_shaders", u64::from(flags.contains(compute)), 1)?;
+    macro_rules! limits {
+        ($limits:ident: $($field:ident = $value:expr),+ $(,)?) => {
+            $(need(stringify!($field), has.$field.into(), $value.into())?; $limits.$field = $value;)+
+        };
+    }
+    let mut limits = wgpu::Limits::downlevel_webgl2_defaults().or_worse_values_from(&has);
+    limits!(limits:
+        max_bind_groups = 1u32,
+        max_bindings_per_bind_group = 16u32,
+        max_dynamic_uniform_buffers_per_pipeline_layout = 1u32,
+        max_uniform_buffers_per_shader_stage = 1u32,
+        max_storage_buffers_per_shader_stage = MAX_STORAGE_BUFFERS,
+        max_compute_workgroup_storage_size = MAX_WORKGROUP_BYTES,
+        max_compute_invocations_per_workgroup = MAX_INVOCATIONS,
+        max_compute_workgroup_size_x = MAX_INVOCATIONS,
+        max_compute_workgroup_size_y = 1u32,
+        max_compute_workgroup_size_z = 1u32,
+        max_compute_workgroups_per_dimension = MAX_GROUPS,
+    );
+    // 256 is the worst that WebGPU allows, and ALIGN
+    for (limit, has) in [
+        (
+            "min_uniform_buffer_offset_alignment",
+            has.min_uniform_buffer_offset_alignment,
+        ),
+        (
+            "min_storage_buffer_offset_alignment",
+            has.min_storage_buffer_offset_alignment,
+        ),
+    ] {
+        if has > 256 {
+            return Err(DeviceError::Limit {
+                adapter: name.into(),
+                limit,
+                has: has.into(),
+                needs: 256,
+            });
+        }
+    }
+    limits.min_uniform_buffer_offset_alignment = 256;
+    limits.min_storage_buffer_offset_alignment = 256;
+    limits.max_storage_buffer_binding_size = has.max_storage_buffer_binding_size;
+    limits.max_buffer_size = has.max_buffer_size;
+    Ok(limits)
+}

@@ -1,4 +1,5 @@
-//! Parameters of `shaders/adamw.wgsl`.
+//! Parameters, bindings and launch sizes of `shaders/adamw.wgsl`.
+use super::registry::{self, Binding, Entry, Kernel, fold, source};
 
 crate::mirror! {
     /// One AdamW step (Loshchilov and Hutter 2019, Algorithm 2) on a range of the flat arena.
@@ -19,5 +20,37 @@ crate::mirror! {
         correction1: f32,
         /// 1 - beta2^t.
         correction2: f32,
+    }
+}
+
+/// Registration of `shaders/adamw.wgsl`.
+pub const KERNEL: Kernel = Kernel {
+    stem: "adamw",
+    common: &[registry::FOLD],
+    source: source!("adamw"),
+    params_size: size_of::<AdamW>(),
+    fields: AdamW::FIELDS,
+    types: AdamW::TYPES,
+    entries: &[ADAMW],
+};
+
+/// The step.
+pub const ADAMW: Entry = Entry {
+    stem: "adamw",
+    name: "adamw",
+    workgroup_size: 256,
+    bindings: &[
+        Binding::write_f32("params", 1),
+        Binding::read_f32("grads", 2),
+        Binding::write_f32("m", 3),
+        Binding::write_f32("v", 4),
+    ],
+};
+
+impl AdamW {
+    /// Workgroups of [`ADAMW`]: an invocation a parameter.
+    #[must_use]
+    pub fn groups(&self) -> [u32; 3] {
+        fold(u64::from(self.n), 256)
     }
 }

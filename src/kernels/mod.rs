@@ -16,6 +16,8 @@ macro_rules! mirror {
             /// Name and byte offset of each field, in order.
             pub const FIELDS: &'static [(&'static str, usize)] =
                 &[$((stringify!($field), std::mem::offset_of!($name, $field))),+];
+            /// Type of each field, in order.
+            pub const TYPES: &'static [&'static str] = &[$(stringify!($ty)),+];
         }
     };
 }
@@ -30,8 +32,30 @@ pub mod huber;
 pub mod linear;
 pub mod noise;
 pub mod panel;
+pub mod registry;
 pub mod softmask;
 pub mod softsort;
 pub mod sparse;
 pub mod sum;
 pub mod topk;
+
+use registry::Kernel;
+
+/// Every kernel, one for each file of `shaders/`.
+pub const ALL: &[Kernel] = &[
+    ablate::KERNEL,
+    activation::KERNEL,
+    adamw::KERNEL,
+    column_sum::KERNEL,
+    cross_entropy::KERNEL,
+    first::KERNEL,
+    huber::KERNEL,
+    linear::KERNEL,
+    noise::KERNEL,
+    panel::KERNEL,
+    softmask::KERNEL,
+    softsort::KERNEL,
+    sparse::KERNEL,
+    sum::KERNEL,
+    topk::KERNEL,
+];

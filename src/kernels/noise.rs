@@ -1,4 +1,5 @@
-//! Parameters of `shaders/noise.wgsl`.
+//! Parameters, bindings and launch sizes of `shaders/noise.wgsl`.
+use super::registry::{self, Binding, Entry, Kernel, fold, source};
 
 crate::mirror! {
     /// Gumbel noise on the scores, one draw a step (counter-based, Philox4x32-10).
@@ -15,5 +16,36 @@ crate::mirror! {
         model: u32,
         /// Scale of the noise; 0 copies the scores.
         beta: f32,
+    }
+}
+
+/// Registration of `shaders/noise.wgsl`.
+pub const KERNEL: Kernel = Kernel {
+    stem: "noise",
+    common: &[registry::FOLD, registry::PHILOX],
+    source: source!("noise"),
+    params_size: size_of::<Noise>(),
+    fields: Noise::FIELDS,
+    types: Noise::TYPES,
+    entries: &[PERTURB],
+};
+
+/// Adds the noise.
+pub const PERTURB: Entry = Entry {
+    stem: "noise",
+    name: "perturb",
+    workgroup_size: 256,
+    bindings: &[
+        Binding::read_f32("scores", 1),
+        Binding::read_u32("tables", 2),
+        Binding::write_f32("out", 3),
+    ],
+};
+
+impl Noise {
+    /// Workgroups of [`PERTURB`]: an invocation a pair of scores.
+    #[must_use]
+    pub fn groups(&self) -> [u32; 3] {
+        fold(u64::from(self.n).div_ceil(2), 256)
     }
 }

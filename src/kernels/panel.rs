@@ -1,4 +1,5 @@
-//! Parameters of `shaders/panel.wgsl`.
+//! Parameters, bindings and launch sizes of `shaders/panel.wgsl`.
+use super::registry::{self, Binding, Entry, Kernel, fold, source};
 
 crate::mirror! {
     /// Dense standardised expression of the panel's genes for the cells of a batch.
@@ -25,5 +26,44 @@ crate::mirror! {
         stream: u32,
         /// Training step, word 1 of the counter.
         step: u32,
+    }
+}
+
+/// Registration of `shaders/panel.wgsl`.
+pub const KERNEL: Kernel = Kernel {
+    stem: "panel",
+    common: &[
+        registry::FOLD,
+        registry::ENTRY,
+        registry::PHILOX,
+        registry::DROPOUT,
+    ],
+    source: source!("panel"),
+    params_size: size_of::<Panel>(),
+    fields: Panel::FIELDS,
+    types: Panel::TYPES,
+    entries: &[GATHER],
+};
+
+/// Gathers the panel's values.
+pub const GATHER: Entry = Entry {
+    stem: "panel",
+    name: "gather",
+    workgroup_size: 256,
+    bindings: &[
+        Binding::read_u32("entries", 1),
+        Binding::read_u32("blocks", 2),
+        Binding::read_u32("rows", 3),
+        Binding::read_u32("genes", 4),
+        Binding::read_f32("stats", 5),
+        Binding::write_f32("out", 6),
+    ],
+};
+
+impl Panel {
+    /// Workgroups of [`GATHER`]: an invocation a value.
+    #[must_use]
+    pub fn groups(&self) -> [u32; 3] {
+        fold(u64::from(self.n_rows) * u64::from(self.n_panel), 256)
     }
 }

@@ -1,4 +1,5 @@
-//! Parameters of `shaders/softsort.wgsl`.
+//! Parameters, bindings and launch sizes of `shaders/softsort.wgsl`.
+use super::registry::{self, Binding, Entry, Kernel, source};
 
 crate::mirror! {
     /// Sum of the first k rows of SoftSort by two scans (relaxation B).
@@ -9,5 +10,64 @@ crate::mirror! {
         k: u32,
         /// Temperature, > 0.
         tau: f32,
+    }
+}
+
+/// Registration of `shaders/softsort.wgsl`.
+pub const KERNEL: Kernel = Kernel {
+    stem: "softsort",
+    common: &[registry::SORTKEY],
+    source: source!("softsort"),
+    params_size: size_of::<SoftSort>(),
+    fields: SoftSort::FIELDS,
+    types: SoftSort::TYPES,
+    entries: &[ORDER, FORWARD, BACKWARD],
+};
+
+/// Sorts the genes.
+pub const ORDER: Entry = Entry {
+    stem: "softsort",
+    name: "order",
+    workgroup_size: 128,
+    bindings: &[
+        Binding::read_f32("scores", 1),
+        Binding::write_u32("order_out", 2),
+        Binding::write_u32("keys", 3),
+    ],
+};
+
+/// Finds the mask.
+pub const FORWARD: Entry = Entry {
+    stem: "softsort",
+    name: "forward",
+    workgroup_size: 256,
+    bindings: &[
+        Binding::read_f32("scores", 1),
+        Binding::read_u32("order_in", 4),
+        Binding::write_f32("work", 5),
+        Binding::write_f32("mask", 6),
+    ],
+};
+
+/// Gradient of the scores.
+pub const BACKWARD: Entry = Entry {
+    stem: "softsort",
+    name: "backward",
+    workgroup_size: 256,
+    bindings: &[
+        Binding::read_f32("scores", 1),
+        Binding::read_u32("order_in", 4),
+        Binding::read_f32("saved", 7),
+        Binding::read_f32("u", 8),
+        Binding::write_f32("work", 5),
+        Binding::write_f32("grad", 9),
+    ],
+};
+
+impl SoftSort {
+    /// Workgroups of every entry: one, or none where there are no scores.
+    #[must_use]
+    pub fn groups(&self) -> [u32; 3] {
+        [u32::from(self.n > 0), 1, 1]
     }
 }

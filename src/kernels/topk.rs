@@ -1,4 +1,5 @@
-//! Parameters of `shaders/topk.wgsl`.
+//! Parameters, bindings and launch sizes of `shaders/topk.wgsl`.
+use super::registry::{self, Binding, Entry, Kernel, source};
 
 crate::mirror! {
     /// Hard top-k.
@@ -7,5 +8,36 @@ crate::mirror! {
         n: u32,
         /// How many are kept, 1..=n.
         k: u32,
+    }
+}
+
+/// Registration of `shaders/topk.wgsl`.
+pub const KERNEL: Kernel = Kernel {
+    stem: "topk",
+    common: &[registry::SORTKEY],
+    source: source!("topk"),
+    params_size: size_of::<TopK>(),
+    fields: TopK::FIELDS,
+    types: TopK::TYPES,
+    entries: &[SELECT_K],
+};
+
+/// Selects the k largest.
+pub const SELECT_K: Entry = Entry {
+    stem: "topk",
+    name: "select_k",
+    workgroup_size: 256,
+    bindings: &[
+        Binding::read_f32("scores", 1),
+        Binding::write_f32("mask", 2),
+        Binding::write_u32("index", 3),
+    ],
+};
+
+impl TopK {
+    /// Workgroups of [`SELECT_K`]: one, or none where there are no scores.
+    #[must_use]
+    pub fn groups(&self) -> [u32; 3] {
+        [u32::from(self.n > 0), 1, 1]
     }
 }

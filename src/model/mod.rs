@@ -2,4 +2,6 @@
 pub mod layout;
 pub mod net;
 pub mod panel_model;
+pub mod save;
 pub mod step;
+pub mod trunk;

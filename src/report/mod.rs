@@ -1,2 +1,5 @@
-//! Metrics, tables, result files.
+//! Metrics, predictions of the test cells, tables and result files.
+pub mod files;
 pub mod metrics;
+pub mod predict;
+pub mod summary;

@@ -2,8 +2,9 @@
 use super::stages::{Scaling, Stage};
 use crate::data::cells::{Targets, Task, TrainingData};
 use crate::kernels::topk::TopK;
-use crate::model::net::{Cells, Net};
-use crate::model::step::{Batch, Dropout, panel_first, sparse_first, trunk_forward};
+use crate::model::net::Cells;
+use crate::model::step::{panel_first, sparse_first};
+use crate::model::trunk::{Batch, Dropout, trunk_forward};
 use crate::ops::{MISSING, Ops, Result, UBuf};
 use crate::report::metrics;
 
@@ -33,7 +34,7 @@ pub(super) fn validation<O: Ops>(
         };
         ops.topk(p, net.param(net.layout.scores), sel.hard, sel.index);
     }
-    let max_rows = net(stage).max_rows;
+    let max_rows = stage.net().max_rows;
     for rows in all.chunks(max_rows) {
         ops.write_u(tile, rows)?;
         let batch = Batch {
@@ -47,14 +48,14 @@ pub(super) fn validation<O: Ops>(
                 panel_first(ops, &p.net, &p.input, cells, batch, &Dropout::default())
             }
         }
-        let net = net(stage);
+        let net = stage.net();
         trunk_forward(ops, net, batch.n, &Dropout::default());
         logits.extend(ops.read_f(net.logits().first(batch.n * net.layout.shape.n_out))?);
     }
     if let Stage::Panel(panel) = stage {
         panel.mute_candidates(ops, scaling, false)?;
     }
-    let stride = net(stage).layout.shape.n_out;
+    let stride = stage.net().layout.shape.n_out;
     let (mut loss, mut score, mut column) = (0.0, 0.0, 0);
     for task in &data.tasks {
         let (l, s) = judge(task, data.n_train, &logits, stride, column);
@@ -63,13 +64,6 @@ pub(super) fn validation<O: Ops>(
         column += task.kind.width();
     }
     Ok(Some((loss, score)))
-}
-
-fn net(stage: &Stage) -> &Net {
-    match stage {
-        Stage::Select(net, _) => net,
-        Stage::Panel(panel) => &panel.net,
-    }
 }
 
 /// Mean loss and score of one task; 0 where no validation cell has a label.

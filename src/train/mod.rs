@@ -5,11 +5,14 @@
 mod batches;
 pub mod checkpoint;
 mod evaluate;
+mod fit;
 pub mod plan;
 pub mod rank;
 mod refine;
+mod result;
 pub mod settings;
 mod stages;
+mod start;
 mod trainer;
 
-pub use trainer::fit;
+pub use fit::fit;

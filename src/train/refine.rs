@@ -5,9 +5,8 @@ use crate::kernels::{
     ablate::Ablate, column_sum::ColumnSum, cross_entropy::CrossEntropy, huber::Huber,
 };
 use crate::model::net::{Cells, DeviceTargets, DeviceTask, Net};
-use crate::model::step::{
-    Batch, Dropout, heads, panel_first, transpose_product, trunk_backward, trunk_forward,
-};
+use crate::model::step::{panel_first, transpose_product};
+use crate::model::trunk::{Batch, Dropout, heads, trunk_backward, trunk_forward};
 use crate::ops::{FBuf, Ops, Result, UBuf};
 
 /// Cells and labels on the device, and what the passes over many cells need.

@@ -106,8 +106,8 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             ranking: true,
-            select_steps: 0,
-            lr_scores: 0.05,
+            select_steps: 250,
+            lr_scores: 0.01,
             ranking_scale: 1.0,
             start_share: 0.5,
             soft_share: 0.7,
@@ -124,7 +124,7 @@ impl Default for Recipe {
             finish_dropout: 0.2,
             input_dropout: 0.3,
             class_weight_power: 0.5,
-            scale_power: 0.5,
+            scale_power: 1.0,
             statistic_cells: 16_384,
         }
     }

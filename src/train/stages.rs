@@ -17,6 +17,16 @@ pub(super) enum Stage {
     Panel(Panel),
 }
 
+impl Stage {
+    /// Its network.
+    pub(super) fn net(&self) -> &Net {
+        match self {
+            Self::Select(net, _) => net,
+            Self::Panel(panel) => &panel.net,
+        }
+    }
+}
+
 /// A panel's network; slots ascend by gene within the first `kept` and within the rest.
 #[derive(Debug)]
 pub(super) struct Panel {

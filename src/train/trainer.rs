@@ -1,38 +1,35 @@
 //! The loop over segments and epochs.
 use super::batches::{key, order};
-use super::checkpoint::{self, Position, Snapshot, State};
+use super::checkpoint::{Position, Snapshot, State};
 use super::evaluate::validation;
-use super::plan::{Kind, Plan, geometric, rate};
+use super::plan::{Kind, Plan, rate};
 use super::rank::round_robin;
 use super::refine::{Pass, Products, additions, missing, new_rows, without_each};
-use super::settings::{Epoch, Fit, Progress, Settings};
-use super::stages::{self, Panel, Scaling, Stage, initial, row};
+use super::result::model;
+use super::settings::{Epoch, Settings};
+use super::stages::{self, Scaling, Stage, initial, row};
+use super::start::{first_panel, first_scores, selection};
 use crate::data::cells::TrainingData;
-use crate::error::{DataError, TrainError};
+use crate::error::TrainError;
 use crate::model::net::{Cells, DeviceTask};
-use crate::model::panel_model::{Dense, ModelTask, PanelGene, PanelModel};
-use crate::model::step::{
-    Adam, Batch, Dropout, Selection, panel_gradient, selection_gradient, update,
-};
+use crate::model::panel_model::PanelModel;
+use crate::model::step::{panel_gradient, selection_gradient};
+use crate::model::trunk::{Adam, Batch, Dropout, update};
 use crate::ops::{FBuf, Ops, UBuf};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 type Result<T> = std::result::Result<T, TrainError>;
 
 /// Cells that one pass over many takes at once.
 const TILE: usize = 4096;
 
-struct Trainer<'a, O> {
+/// A run between two steps.
+pub(super) struct Trainer<'a, O> {
     ops: &'a mut O,
     data: &'a TrainingData,
     settings: &'a Settings,
-    plan: Plan,
+    pub(super) plan: Plan,
     scaling: Scaling,
     pass: Pass,
-    /// Considered genes by the first ranking; empty without one.
-    ranking: Vec<u32>,
     max_rows: usize,
     /// Cells of an epoch in order, on the device and on the host.
     rows: UBuf,
@@ -41,101 +38,12 @@ struct Trainer<'a, O> {
     spare: FBuf,
     products: Option<Products>,
     stage: Stage,
-    position: Position,
+    pub(super) position: Position,
     best: Vec<f32>,
 }
 
-/// Trains on the training cells, judges on the validation cells, and returns the best network.
-///
-/// `checkpoint`: the state is written there after every epoch; `resume`: it is read from there
-/// first. `stop`: asked at every step. `on_epoch`: told of every epoch.
-///
-/// # Errors
-/// k out of range, a device that fails, a loss that leaves the finite numbers, a checkpoint that
-/// cannot be used.
-pub fn fit<O: Ops>(
-    ops: &mut O,
-    data: &TrainingData,
-    settings: &Settings,
-    checkpoint: Option<&Path>,
-    resume: bool,
-    stop: &AtomicBool,
-    on_epoch: &mut dyn FnMut(Progress),
-) -> Result<Fit> {
-    let begin = Instant::now();
-    check(data, settings)?;
-    let fingerprint = checkpoint::fingerprint(
-        settings,
-        data.cells.n_cells,
-        data.cells.n_genes,
-        &ops.info().name,
-    );
-    let state = match checkpoint.filter(|_| resume) {
-        Some(path) => Some(checkpoint::load(path, &fingerprint)?),
-        None => None,
-    };
-    let before = state
-        .as_ref()
-        .map_or((0.0, 0), |s| (s.position.seconds, s.position.step));
-    let mut trainer = Trainer::new(ops, data, settings, fingerprint, state)?;
-    let mut stopped = false;
-    while trainer.position.segment < trainer.plan.segments.len() {
-        if stop.load(Ordering::Relaxed) {
-            stopped = true;
-            break;
-        }
-        trainer.one_step()?;
-        if trainer.epoch_ends() {
-            trainer.end_epoch()?;
-            trainer.position.seconds = before.0 + begin.elapsed().as_secs_f64();
-            if let Some(path) = checkpoint {
-                checkpoint::save(path, &trainer.state()?)?;
-            }
-            let done = (trainer.position.step - before.1) as f64 * trainer.plan.batch as f64;
-            if let Some(epoch) = trainer.position.history.last() {
-                on_epoch(Progress {
-                    epoch,
-                    epochs: trainer.plan.epochs(),
-                    steps: trainer.plan.steps,
-                    cells_per_second: done / begin.elapsed().as_secs_f64().max(1e-9),
-                });
-            }
-        }
-    }
-    let model = trainer.finish()?;
-    let p = trainer.position;
-    let seconds = before.0 + begin.elapsed().as_secs_f64();
-    let cells_per_second = p.step as f64 * trainer.plan.batch as f64 / seconds.max(1e-9);
-    Ok(Fit {
-        model,
-        history: p.history,
-        steps: p.step,
-        best_epoch: p.best_epoch,
-        seconds,
-        cells_per_second,
-        stopped,
-    })
-}
-
-fn check(data: &TrainingData, settings: &Settings) -> Result<()> {
-    let (k, n) = (settings.genes, data.cells.n_genes);
-    if k == 0 || k > n {
-        let what = format!("--genes {k}: the training cells have {n} genes that vary");
-        return Err(DataError::new(what, format!("ask for 1 to {n} genes")).into());
-    }
-    if data.n_train == 0 || data.tasks.is_empty() {
-        let what = format!(
-            "{} training cells and {} tasks",
-            data.n_train,
-            data.tasks.len()
-        );
-        return Err(DataError::new(what, "lower --test-fraction or name a --label").into());
-    }
-    Ok(())
-}
-
 impl<'a, O: Ops> Trainer<'a, O> {
-    fn new(
+    pub(super) fn new(
         ops: &'a mut O,
         data: &'a TrainingData,
         settings: &'a Settings,
@@ -227,7 +135,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
             Stage::Panel(panel)
         };
         if let Some((m, v)) = moments {
-            let net = net(&stage);
+            let net = stage.net();
             ops.write_f(net.m, &m)?;
             ops.write_f(net.v, &v)?;
         }
@@ -246,7 +154,6 @@ impl<'a, O: Ops> Trainer<'a, O> {
             plan,
             scaling,
             pass,
-            ranking,
             max_rows,
             rows,
             order: Vec::new(),
@@ -269,7 +176,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
         Ok(self.ops.write_u(self.rows, &self.order)?)
     }
 
-    fn one_step(&mut self) -> Result<()> {
+    pub(super) fn one_step(&mut self) -> Result<()> {
         let segment = self.plan.segments[self.position.segment];
         if self.position.local == 0 {
             self.enter(segment.kind)?;
@@ -474,7 +381,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
     /// The panel of k genes as it stands, and its network in the panel's layout.
     fn snapshot(&mut self) -> Result<Snapshot> {
         let k = self.settings.genes;
-        let all = self.ops.read_f(net(&self.stage).params)?;
+        let all = self.ops.read_f(self.stage.net().params)?;
         match &self.stage {
             Stage::Panel(p) => {
                 // slots from k on are candidates, not part of it
@@ -506,13 +413,13 @@ impl<'a, O: Ops> Trainer<'a, O> {
         }
     }
 
-    fn epoch_ends(&self) -> bool {
+    pub(super) fn epoch_ends(&self) -> bool {
         self.position.step % self.plan.epoch_steps == 0
             || self.position.segment == self.plan.segments.len()
     }
 
     /// Reads the losses, judges the panel, keeps the best, and prepares the next epoch.
-    fn end_epoch(&mut self) -> Result<()> {
+    pub(super) fn end_epoch(&mut self) -> Result<()> {
         let steps = match self.position.step % self.plan.epoch_steps {
             0 => self.plan.epoch_steps,
             n => n,
@@ -573,14 +480,14 @@ impl<'a, O: Ops> Trainer<'a, O> {
         Ok(())
     }
 
-    fn state(&mut self) -> Result<State> {
+    pub(super) fn state(&mut self) -> Result<State> {
         if let Stage::Panel(p) = &self.stage {
             (self.position.genes, self.position.kept) = (p.genes.clone(), p.kept);
         }
         let (params, m, v) = (
-            net(&self.stage).params,
-            net(&self.stage).m,
-            net(&self.stage).v,
+            self.stage.net().params,
+            self.stage.net().m,
+            self.stage.net().v,
         );
         Ok(State {
             position: self.position.clone(),
@@ -592,7 +499,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
     }
 
     /// The best network with the exact loss of each gene, genes by descending score.
-    fn finish(&mut self) -> Result<PanelModel> {
+    pub(super) fn finish(&mut self) -> Result<PanelModel> {
         let snapshot = if self.best.is_empty() {
             self.position.best_epoch = self.position.history.len() as u64;
             self.snapshot()?
@@ -620,114 +527,5 @@ impl<'a, O: Ops> Trainer<'a, O> {
             &snapshot.params,
             &scores,
         ))
-    }
-}
-
-fn net<'s>(stage: &'s Stage) -> &'s crate::model::net::Net {
-    match stage {
-        Stage::Select(net, _) => net,
-        Stage::Panel(panel) => &panel.net,
-    }
-}
-
-/// Genes in play, temperature, noise and mask at share f of `select`.
-fn selection(settings: &Settings, n: usize, f: f64, seed: u32, step: u32) -> Selection {
-    let recipe = &settings.recipe;
-    let k0 = (f64::from(recipe.start_share) * n as f64).max(settings.genes as f64);
-    let k = settings.genes as f64;
-    let shrink = (f / f64::from(recipe.soft_share).max(1e-6)).min(1.0);
-    Selection {
-        k: ((k0 * (k / k0).powf(shrink)).round() as usize).clamp(1, n),
-        tau: geometric(recipe.tau, f),
-        beta: geometric(recipe.beta, f),
-        hard: f >= f64::from(recipe.soft_share),
-        relaxation: settings.relaxation,
-        seed,
-        step,
-    }
-}
-
-/// Arena of the selection phase: random weights, scores from the ranking.
-fn first_scores(data: &TrainingData, settings: &Settings, ranking: &[u32]) -> Vec<f32> {
-    let layout = stages::select_layout(data, settings);
-    let fan_in =
-        ((settings.recipe.start_share * data.cells.n_genes as f32) as usize).max(settings.genes);
-    let mut params = initial(&layout, fan_in, settings.seed);
-    for (rank, &g) in ranking.iter().enumerate() {
-        let score =
-            -settings.recipe.ranking_scale * (1.0 + rank as f32 / settings.genes as f32).ln();
-        params[layout.scores.offset + g as usize] = score;
-    }
-    params
-}
-
-/// The first k genes of the ranking, ascending; without one, a random choice.
-fn first_panel(data: &TrainingData, settings: &Settings, ranking: &[u32]) -> Vec<u32> {
-    let all = if ranking.is_empty() {
-        order(data.cells.n_genes, settings.seed, u64::MAX - 1)
-    } else {
-        ranking.to_vec()
-    };
-    let mut genes = all[..settings.genes].to_vec();
-    genes.sort_unstable();
-    genes
-}
-
-/// Makes the host model from a panel, its arena and the genes' scores.
-fn model(
-    data: &TrainingData,
-    scaling: &Scaling,
-    panel: &Panel,
-    params: &[f32],
-    scores: &[f64],
-) -> PanelModel {
-    let layout = &panel.net.layout;
-    let mut slots: Vec<usize> = (0..panel.genes.len()).collect();
-    slots.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
-    let gene = |&slot: &usize| {
-        let g = panel.genes[slot] as usize;
-        PanelGene {
-            name: data.gene_names[g].clone(),
-            index: data.gene_index[g],
-            score: scores[slot] as f32,
-            mean: scaling.mean[g],
-            inv_sd: scaling.factor[g],
-            clip: data.stats.clip[g],
-        }
-    };
-    let layer = |l: usize| {
-        let (w, b) = (layout.weights[l], layout.biases[l]);
-        let w = if l == 0 {
-            slots
-                .iter()
-                .flat_map(|&s| params[row(layout, s)].to_vec())
-                .collect()
-        } else {
-            params[w.offset..w.offset + w.len].to_vec()
-        };
-        let n_in = if l == 0 {
-            slots.len()
-        } else {
-            layout.shape.input(l)
-        };
-        Dense {
-            n_in,
-            n_out: layout.shape.output(l),
-            w,
-            b: params[b.offset..b.offset + b.len].to_vec(),
-        }
-    };
-    PanelModel {
-        genes: slots.iter().map(gene).collect(),
-        layers: (0..layout.shape.n_layers()).map(layer).collect(),
-        tasks: data
-            .tasks
-            .iter()
-            .map(|t| ModelTask {
-                name: t.name.clone(),
-                kind: t.kind.clone(),
-            })
-            .collect(),
-        transform: data.transform,
     }
 }

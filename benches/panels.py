@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""Panels of yoto-gpu against the alternatives of ../shared/peers, under the identical split.
+
+    python benches/panels.py run   [--peers ../shared/peers] [--data ../shared/data] [--out results.jsonl]
+                                   [--only baron_human] [--methods random,hvg_seurat,...] [--k 8,16,32,64]
+                                   [--seeds 0,1,2] [--option --recipe --option '{...}']
+    python benches/panels.py table [--out results.jsonl]
+
+`run` appends one JSON line a method, data set, k and seed, and skips what is there already. Needs a Python with
+scanpy, scikit-learn and the packages of the methods asked for, and target/release/yoto-gpu.
+
+The split is that of bench_peers.py (StratifiedShuffleSplit, 20 % test, random_state = seed, classes of at least 5
+cells), handed to yoto-gpu as an `obs` column. Two views of each panel: `own`, the jointly trained network's
+predictions for the test cells; `lr`, a logistic regression refitted on the panel's genes, the same for all methods.
+"""
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+SETS = {
+    "baron_human": ("baron_human_pancreas_counts.h5ad", "cell_type"),
+    "pbmc3k": ("pbmc3k_counts.h5ad", "cell_type"),
+    "zeisel": ("zeisel_cortex_4000g_counts.h5ad", "cell_type"),
+    "zeisel_sub": ("zeisel_cortex_4000g_counts.h5ad", "cell_subtype"),
+    "kang": ("kang_ifnb_pbmc_counts.h5ad", "cell_type"),
+    "kang_condition": ("kang_ifnb_pbmc_counts.h5ad", "condition"),
+}
+METHODS = "random,hvg_seurat,scanpy_wilcoxon,scanpy_ttest,cosg,f_classif,all_genes"
+
+
+def load(path, label):
+    """Cells with a label whose class has at least 5 cells, as bench_peers.py keeps them."""
+    import anndata
+
+    a = anndata.read_h5ad(path)
+    n = a.obs[label].map(a.obs[label].value_counts()).astype(float)
+    a = a[(~a.obs[label].isna() & (n >= 5)).values].copy()
+    a.obs[label] = a.obs[label].astype("category").cat.remove_unused_categories()
+    return a
+
+
+def split(a, label, seed):
+    import numpy as np
+    from sklearn.model_selection import StratifiedShuffleSplit
+
+    y = a.obs[label].cat.codes.to_numpy()
+    train, test = next(StratifiedShuffleSplit(1, test_size=0.2, random_state=seed).split(np.zeros(len(y)), y))
+    return y, train, test
+
+
+def log_cp10k(a):
+    import numpy as np
+    import scipy.sparse as sp
+
+    x = sp.csr_matrix(a.X, dtype=np.float32)
+    x = x.multiply(1e4 / np.maximum(np.asarray(x.sum(1)), 1)).tocsr()
+    x.data = np.log1p(x.data)
+    return x
+
+
+def refit(x, y, train, test, genes):
+    """Logistic regression on the panel, as bench_peers.py refits it."""
+    import warnings
+
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import accuracy_score, f1_score
+
+    warnings.filterwarnings("ignore")
+    d = x[:, genes].toarray()
+    mean, sd = d[train].mean(0), d[train].std(0)
+    d = (d - mean) / np.where(sd < 1e-6, 1, sd)
+    p = LogisticRegression(C=1.0, max_iter=1000, tol=1e-3).fit(d[train], y[train]).predict(d[test])
+    return accuracy_score(y[test], p), f1_score(y[test], p, average="macro")
+
+
+def ours(folder, a, x, label, ks, seed, options):
+    from sklearn.metrics import accuracy_score, f1_score
+
+    y, train, test = split(a, label, seed)
+    column = ["train"] * a.n_obs
+    for i in test:
+        column[i] = "test"
+    a.obs["_split"] = column
+    path = os.path.join(folder, "data.h5ad")
+    a.write_h5ad(path)
+    binary = os.path.join(ROOT, "target", "release", "yoto-gpu")
+    for k in ks:
+        out = os.path.join(folder, f"run{k}")
+        command = [binary, "train", path, "--label", label, "--split-by", "_split", "--genes", str(k), "--seed", str(seed)]
+        t = time.perf_counter()
+        r = subprocess.run([*command, "--out", out, "--json", "--quiet", "--force", *options], capture_output=True, text=True)
+        seconds = time.perf_counter() - t
+        if r.returncode != 0:
+            raise SystemExit(r.stderr)
+        result = json.loads(r.stdout)
+        names = {name: i for i, name in enumerate(a.obs_names)}
+        with open(os.path.join(out, "predictions.csv"), newline="") as f:
+            rows = list(csv.DictReader(f))
+        true = [row["true"] for row in rows]
+        predicted = [row["predicted"] for row in rows]
+        assert sorted(names[row["obs_names"]] for row in rows) == sorted(test), "another split"
+        genes = [g["index"] for g in result["panel"]]
+        accuracy, f1 = refit(x, y, train, test, genes)
+        yield dict(
+            k=k, own_acc=accuracy_score(true, predicted), own_f1=f1_score(true, predicted, average="macro"),
+            lr_acc=accuracy, lr_f1=f1, seconds=seconds, genes=[g["gene"] for g in result["panel"]],
+            device=result["device"]["name"], train_seconds=result["training"]["seconds"])
+
+
+def peer(peers, path, label, ks, seed, method):
+    command = [sys.executable, os.path.join(peers, "bench_peers.py"), "--data", path, "--label", label]
+    command += ["--k", ",".join(map(str, ks)), "--method", method, "--seed", str(seed), "--layer", "X"]
+    r = subprocess.run(command, capture_output=True, text=True)
+    for line in r.stdout.splitlines():
+        record = json.loads(line)
+        if record.get("error") or record.get("lr_acc") is None:
+            print(f"  {method}: {record.get('error', 'no result')}", file=sys.stderr)
+            continue
+        yield dict(k=record["k"], own_acc=record.get("own_acc"), own_f1=record.get("own_f1"), lr_acc=record["lr_acc"],
+                   lr_f1=record["lr_f1"], seconds=record.get("select_s"), genes=record.get("genes"))
+    if r.returncode != 0:
+        print(f"  {method}: {r.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+
+
+def run(args):
+    done = set()
+    if os.path.exists(args.out):
+        with open(args.out) as f:
+            done = {(r["data"], r["method"], r["seed"], r["k"]) for r in map(json.loads, f)}
+    ks = [int(k) for k in args.k.split(",")]
+    for name in args.only.split(",") if args.only else SETS:
+        file, label = SETS[name]
+        path = os.path.join(args.data, file)
+        a = x = None
+        for seed in map(int, args.seeds.split(",")):
+            for method in args.methods.split(","):
+                missing = [k for k in ks if (name, method, seed, k) not in done]
+                if not missing:
+                    continue
+                if method.startswith("yoto-gpu"):
+                    if a is None:
+                        a = load(path, label)
+                        x = log_cp10k(a)
+                    with tempfile.TemporaryDirectory() as folder:
+                        results = list(ours(folder, a, x, label, missing, seed, args.option))
+                else:
+                    results = list(peer(args.peers, path, label, missing, seed, method))
+                with open(args.out, "a") as f:
+                    for r in results:
+                        f.write(json.dumps({"data": name, "method": method, "seed": seed, **r}) + "\n")
+                print(name, seed, method, [round(r["lr_f1"], 3) for r in results], [r["own_f1"] and round(r["own_f1"], 3) for r in results], flush=True)
+
+
+def table(args):
+    with open(args.out) as f:
+        records = [json.loads(line) for line in f]
+    rows = {}
+    for r in records:
+        for view in ("own", "lr"):
+            if r.get(f"{view}_f1") is not None and not (view == "own" and not r["method"].startswith("yoto")):
+                name = f"{r['method']} ({view})" if r["method"].startswith("yoto") else r["method"]
+                rows.setdefault(name, {}).setdefault((r["data"], r["k"]), []).append((r[f"{view}_acc"], r[f"{view}_f1"]))
+    cells = sorted({c for v in rows.values() for c in v}, key=lambda c: (list(SETS).index(c[0]), c[1]))
+    mean = lambda v, i: sum(x[i] for x in v) / len(v)
+    methods = sorted(rows, key=lambda m: -sum(mean(v, 1) for v in rows[m].values()) / len(rows[m]))
+    for i, what in ((1, "Macro-F1"), (0, "Accuracy")):
+        print(f"\n{what}, mean of {len({r['seed'] for r in records})} seeds\n")
+        print("| data, k | " + " | ".join(methods) + " |")
+        print("|---" * (len(methods) + 1) + "|")
+        for c in cells:
+            values = [mean(rows[m][c], i) if c in rows[m] else None for m in methods]
+            print(f"| {c[0]}, {c[1]} | " + " | ".join("" if v is None else f"{v:.3f}" for v in values) + " |")
+        for k in sorted({c[1] for c in cells}):
+            means = [[mean(rows[m][c], i) for c in cells if c[1] == k and c in rows[m]] for m in methods]
+            print(f"| mean, {k} | " + " | ".join(f"{sum(v) / len(v):.3f}" if v else "" for v in means) + " |")
+        means = [[mean(rows[m][c], i) for c in cells if c in rows[m]] for m in methods]
+        print("| **mean** | " + " | ".join(f"**{sum(v) / len(v):.3f}**" for v in means) + " |")
+
+
+if __name__ == "__main__":
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("what", choices=["run", "table"])
+    ap.add_argument("--peers", default=os.path.join(ROOT, "..", "shared", "peers"))
+    ap.add_argument("--data", default=os.path.join(ROOT, "..", "shared", "data"))
+    ap.add_argument("--out", default=os.path.join(ROOT, "target", "panels.jsonl"))
+    ap.add_argument("--only", default="", help="data sets, by comma")
+    ap.add_argument("--methods", default="yoto-gpu," + METHODS, help="by comma; a name that begins with yoto-gpu runs this program with --option")
+    ap.add_argument("--k", default="8,16,32,64")
+    ap.add_argument("--seeds", default="0,1,2")
+    ap.add_argument("--option", action="append", default=[], help="passed to yoto-gpu; write --option=--flag")
+    a = ap.parse_args()
+    run(a) if a.what == "run" else table(a)

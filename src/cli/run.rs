@@ -1,0 +1,231 @@
+//! `yoto-gpu train`: the stages in order, and one sentence with a hint where one fails.
+use super::progress::Reporter;
+use super::train::{TrainArgs, TrainConfig};
+use crate::data::split::{SplitSettings, split};
+use crate::data::{demo, h5ad, prepare};
+use crate::error::{DataError, DeviceError, OutputError, TrainError};
+use crate::gpu::{Pick, pick};
+use crate::ops::Ops;
+use crate::report::files::{CHECKPOINT, Claim, RunDir, write_results};
+use crate::report::predict::{predict, scores};
+use crate::report::summary::Summary;
+use crate::train::fit;
+use crate::train::settings::Fit;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Why a run ended badly, for the user.
+#[derive(Debug)]
+pub struct Failure {
+    /// What was found, and where.
+    pub what: String,
+    /// What to do.
+    pub hint: String,
+}
+
+macro_rules! failure_from {
+    ($($error:ty),+) => {$(
+        impl From<$error> for Failure {
+            fn from(e: $error) -> Self {
+                Self { what: e.to_string(), hint: e.hint().to_string() }
+            }
+        }
+    )+};
+}
+failure_from!(DataError, DeviceError, OutputError, TrainError);
+
+/// What a run that did not fail came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// For stdout.
+    pub text: String,
+    /// Whether Ctrl-C ended it early.
+    pub stopped: bool,
+}
+
+/// Most words of a page: 128 MiB, the default limit of a storage binding.
+const PAGE_WORDS: usize = 1 << 25;
+
+/// Runs `train`. `given`: names of the settings that stand on the command line.
+///
+/// # Errors
+/// Whatever a stage finds, as a sentence and a hint.
+pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
+    let begin = Instant::now();
+    if args.resume {
+        args.config = resumed(&args, given)?;
+    }
+    let mut reporter = Reporter::new(args.quiet);
+    if let Some(n) = args.threads {
+        let threads = usize::try_from(n).unwrap_or(usize::MAX);
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .map_err(|e| Failure {
+                what: format!("--threads {n}: {e}"),
+                hint: "ask for as many as the machine has cores".into(),
+            })?;
+    }
+    let claim = match (args.force, args.resume) {
+        (_, true) => Claim::Resume,
+        (true, _) => Claim::Force,
+        _ => Claim::New,
+    };
+    let device = pick(&args.config.device)?;
+    let dir = RunDir::claim(&args.out, claim)?;
+    let config = json!({"version": env!("CARGO_PKG_VERSION"), "settings": args.config});
+    match device {
+        Pick::Gpu(mut gpu) => with_device(&mut *gpu, &args, &dir, &config, &mut reporter, begin),
+        Pick::Cpu { note } => {
+            if let Some(note) = note {
+                reporter.say(&format!("note: {note}"));
+            }
+            with_device(
+                &mut crate::cpu::Cpu::<f32>::default(),
+                &args,
+                &dir,
+                &config,
+                &mut reporter,
+                begin,
+            )
+        }
+    }
+}
+
+fn with_device<O: Ops>(
+    ops: &mut O,
+    args: &TrainArgs,
+    dir: &RunDir,
+    config: &Value,
+    reporter: &mut Reporter,
+    begin: Instant,
+) -> Result<Outcome, Failure> {
+    let c = &args.config;
+    let columns = c.columns();
+    let dataset = match &c.data {
+        Some(path) => h5ad::read(path, &columns)?,
+        None => demo::dataset(&columns)?,
+    };
+    dataset
+        .notices
+        .iter()
+        .for_each(|n| reporter.say(&format!("note: {n}")));
+    let prepared = prepare::prepare(dataset, &c.label, &c.regress, c.input)?;
+    prepared
+        .notices
+        .iter()
+        .for_each(|n| reporter.say(&format!("note: {n}")));
+    let path = prepared.path.clone();
+    let split_settings = SplitSettings {
+        seed: c.seed,
+        test_fraction: c.test_fraction,
+        validation_fraction: c.validation_fraction,
+        group_by: c.group_by.clone(),
+        stratify: c.stratify,
+        split_by: c.split_by.clone(),
+        page_words: ops.max_elements().min(PAGE_WORDS),
+        max_genes: c
+            .max_genes
+            .map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+    };
+    let (data, sealed, summary) = split(prepared, &split_settings)?;
+    summary
+        .notices
+        .iter()
+        .for_each(|n| reporter.say(&format!("note: {n}")));
+    if !args.resume {
+        dir.forget_checkpoint();
+        let text = serde_json::to_vec_pretty(config).unwrap_or_default();
+        dir.write("config.json", &text)?;
+    }
+    reporter.say(&format!(
+        "{path}: {} cells x {} genes, {} considered; training on {}",
+        summary.n_obs,
+        summary.n_vars,
+        data.gene_names.len(),
+        ops.info().name
+    ));
+    let stop = stop_on_signal();
+    let checkpoint = dir.join(CHECKPOINT);
+    let fitted = fit(
+        ops,
+        &data,
+        &c.settings(),
+        Some(&checkpoint),
+        args.resume,
+        &stop,
+        &mut |p| reporter.epoch(p),
+    );
+    reporter.done();
+    let fitted: Fit = fitted?;
+    drop(data);
+    let test = sealed.open();
+    let predicted = predict(&fitted.model, &test.x);
+    let scored = scores(&fitted.model, &test, &predicted);
+    let out = args.out.display().to_string();
+    let summary = Summary::new(&fitted, ops.info(), &path, &summary, &scored, c.seed, &out);
+    write_results(dir, &fitted, &test, &predicted, &summary, config)?;
+    if fitted.stopped {
+        reporter.say("stopped: the results are those of the best model so far; --resume goes on from the last checkpoint");
+    } else {
+        dir.forget_checkpoint();
+    }
+    reporter.say(&format!("done in {:.1} s", begin.elapsed().as_secs_f64()));
+    let text = if args.json {
+        serde_json::to_string(&summary).unwrap_or_default() + "\n"
+    } else {
+        summary.table()
+    };
+    Ok(Outcome {
+        text,
+        stopped: fitted.stopped,
+    })
+}
+
+/// The settings of the run in --out; what stands on the command line must agree with them.
+fn resumed(args: &TrainArgs, given: &[String]) -> Result<TrainConfig, Failure> {
+    let path = args.out.join("config.json");
+    let broken = |what: String| Failure {
+        what,
+        hint: "start anew without --resume".into(),
+    };
+    let bytes = std::fs::read(&path)
+        .map_err(|e| broken(format!("{} cannot be read: {e}", path.display())))?;
+    let saved: Value =
+        serde_json::from_slice(&bytes).map_err(|e| broken(format!("{}: {e}", path.display())))?;
+    let config: TrainConfig = serde_json::from_value(saved["settings"].clone())
+        .map_err(|e| broken(format!("{}: {e}", path.display())))?;
+    let (old, new) = (json!(config), json!(args.config));
+    for name in given {
+        if let (Some(a), Some(b)) = (old.get(name), new.get(name)) {
+            if a != b {
+                let flag = name.replace('_', "-");
+                return Err(broken(format!(
+                    "--{flag} was {a} in the run to resume ({}), and is {b} now",
+                    show(&path)
+                )));
+            }
+        }
+    }
+    Ok(config)
+}
+
+fn show(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A flag that the first Ctrl-C (or TERM) sets; the second one ends the program.
+fn stop_on_signal() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // where no handler can be set, Ctrl-C ends the program and the checkpoint stays
+    let _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    stop
+}

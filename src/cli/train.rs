@@ -1,0 +1,304 @@
+//! `yoto-gpu train`: its flags.
+//!
+//! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
+//! [`TrainArgs`] only says where the result goes.
+use crate::data::prepare::InputChoice;
+use crate::train::settings::{Recipe, Relaxation, Settings};
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Label of the embedded demo.
+pub const DEMO_LABEL: &str = "cell_type";
+
+/// Flags of `train`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  yoto-gpu train --genes 32 --out run                      the embedded demo
+  yoto-gpu train pbmc.h5ad --label cell_type --genes 64
+  yoto-gpu train pbmc.h5ad --label cell_type --label condition --regress age --group-by donor")]
+pub struct TrainArgs {
+    /// What decides the result.
+    #[command(flatten)]
+    pub config: TrainConfig,
+    /// Directory for the results; made if absent, refused if it holds anything
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "run",
+        help_heading = "Output"
+    )]
+    pub out: PathBuf,
+    /// Replace the results of an earlier run in --out (other files there stay)
+    #[arg(long, conflicts_with = "resume", help_heading = "Output")]
+    pub force: bool,
+    /// Go on from the last checkpoint in --out, with the settings of its config.json
+    #[arg(long, help_heading = "Output")]
+    pub resume: bool,
+    /// Print one JSON object on stdout instead of a table
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Print nothing on stderr but errors
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+    /// Threads of the CPU [default: one a core]
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Device")]
+    pub threads: Option<u64>,
+}
+
+/// What decides the result of `train`.
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// Annotated matrix as scanpy writes it (.h5ad, AnnData 0.8 or later) [default: the embedded
+    /// demo]
+    #[arg(value_name = "DATA")]
+    pub data: Option<PathBuf>,
+    /// Column of obs to predict as classes; repeat for several tasks [demo: cell_type]
+    #[arg(long, value_name = "COLUMN", help_heading = "Tasks and data")]
+    pub label: Vec<String>,
+    /// Column of obs to predict as a number; repeat for several tasks
+    #[arg(long, value_name = "COLUMN", help_heading = "Tasks and data")]
+    pub regress: Vec<String>,
+    /// What X holds: counts (become log1p of counts per 10,000), log (taken as they are), binary
+    /// (detected or not); auto takes whole numbers for counts
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        help_heading = "Tasks and data"
+    )]
+    pub input: InputChoice,
+    /// Consider only the N most variable genes of the training cells [default: all]
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Tasks and data")]
+    pub max_genes: Option<u64>,
+
+    /// Share of the cells kept for the test figures
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = share, help_heading = "Split")]
+    pub test_fraction: f64,
+    /// Share of the cells that choose the best epoch
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, value_parser = share, help_heading = "Split")]
+    pub validation_fraction: f64,
+    /// Column of obs whose cells stay together on one side of the split, such as the donor
+    #[arg(long, value_name = "COLUMN", help_heading = "Split")]
+    pub group_by: Option<String>,
+    /// Keep the class shares of the first label in every part
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        help_heading = "Split"
+    )]
+    pub stratify: bool,
+    /// The same as --stratify=false
+    #[arg(long, conflicts_with = "stratify", help_heading = "Split")]
+    #[serde(skip)]
+    pub no_stratify: bool,
+    /// Column of obs that says train, validation or test for each cell
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        conflicts_with_all = ["group_by", "test_fraction", "validation_fraction", "stratify", "no_stratify"],
+        help_heading = "Split"
+    )]
+    pub split_by: Option<String>,
+
+    /// Genes of the panel
+    #[arg(
+        long,
+        short = 'k',
+        value_name = "K",
+        default_value_t = 32,
+        help_heading = "Panel and network"
+    )]
+    pub genes: usize,
+    /// How the choice of genes is relaxed to carry a gradient
+    #[arg(
+        long,
+        value_enum,
+        default_value = "sigmoid",
+        help_heading = "Panel and network"
+    )]
+    pub relaxation: Relaxation,
+    /// Widths of the hidden layers, such as 128,64; none for a linear model
+    #[arg(
+        long,
+        value_name = "WIDTHS",
+        default_value = "64",
+        help_heading = "Panel and network"
+    )]
+    pub hidden: Widths,
+
+    /// Length of the run in passes over the training cells [default: the recipe's number of steps]
+    #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with = "steps", help_heading = "Training")]
+    pub epochs: Option<u64>,
+    /// Length of the run in steps
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Training")]
+    pub steps: Option<u64>,
+    /// Cells a step
+    #[arg(long, value_name = "CELLS", default_value_t = 128, value_parser = at_least_one, help_heading = "Training")]
+    pub batch_size: u64,
+    /// Learning rate of the weights
+    #[arg(long, default_value_t = 5e-3, value_parser = positive, help_heading = "Training")]
+    pub lr: f32,
+    /// Seed of the split, the first weights, the order of the cells and the noise
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
+    pub seed: u64,
+
+    /// Overrides of the recipe's phases and regularisation, as JSON; config.json shows all of them
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = recipe, help_heading = "Training")]
+    pub recipe: Recipe,
+
+    /// auto (the best real GPU, else the CPU), gpu (a software one too), cpu, or a part of an
+    /// adapter's name
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "auto",
+        help_heading = "Device"
+    )]
+    pub device: String,
+}
+
+impl TrainConfig {
+    /// Fills in what follows from other flags.
+    ///
+    /// # Errors
+    /// A combination that makes no sense, as a sentence for the user (wrong usage).
+    pub fn resolve(&mut self) -> Result<(), String> {
+        self.stratify &= !self.no_stratify;
+        self.no_stratify = false;
+        if self.label.is_empty() && self.regress.is_empty() {
+            if self.data.is_some() {
+                return Err(
+                    "name what to predict: --label COLUMN (classes) or --regress COLUMN (numbers)"
+                        .into(),
+                );
+            }
+            self.label.push(DEMO_LABEL.into());
+        }
+        let tasks: Vec<&String> = self.label.iter().chain(&self.regress).collect();
+        for (i, name) in tasks.iter().enumerate() {
+            if tasks[..i].contains(name) {
+                return Err(format!("the column {name:?} is named by two tasks"));
+            }
+        }
+        let held_out = self.test_fraction + self.validation_fraction;
+        if held_out >= 1.0 {
+            return Err(format!(
+                "--test-fraction and --validation-fraction add up to {held_out}: no cell is left to train on"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The settings of training.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            genes: self.genes,
+            seed: self.seed,
+            hidden: self.hidden.0.clone(),
+            steps: self.steps,
+            epochs: self.epochs,
+            batch_size: usize::try_from(self.batch_size).unwrap_or(usize::MAX),
+            lr: self.lr,
+            relaxation: self.relaxation,
+            recipe: self.recipe.clone(),
+        }
+    }
+
+    /// The columns of `obs` that must be read.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        let mut columns = self.label.clone();
+        let others = self
+            .regress
+            .iter()
+            .chain(&self.group_by)
+            .chain(&self.split_by);
+        for name in others {
+            if !columns.contains(name) {
+                columns.push(name.clone());
+            }
+        }
+        columns
+    }
+}
+
+/// Widths of hidden layers, as `128,64` or `none`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Widths(pub Vec<usize>);
+
+impl FromStr for Widths {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(Vec::new()));
+        }
+        text.split(',')
+            .map(|part| match part.trim().parse() {
+                Ok(width) if width > 0 => Ok(width),
+                _ => Err("widths are whole numbers above 0 with commas between, or none".into()),
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl ValueEnum for Relaxation {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Sigmoid, Self::Softsort]
+    }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Sigmoid => PossibleValue::new("sigmoid").help("Sigmoids that sum to k"),
+            Self::Softsort => PossibleValue::new("softsort").help("Rows of a soft sorting"),
+        })
+    }
+}
+
+impl ValueEnum for InputChoice {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Auto, Self::Counts, Self::Log, Self::Binary]
+    }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Auto => "auto",
+            Self::Counts => "counts",
+            Self::Log => "log",
+            Self::Binary => "binary",
+        }))
+    }
+}
+
+fn recipe(text: &str) -> Result<Recipe, String> {
+    serde_json::from_str(text).map_err(|e| e.to_string())
+}
+
+fn at_least_one(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err("it must be a whole number of at least 1".into()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(x) if (0.0..1.0).contains(&x) => Ok(x),
+        _ => Err("it must be a number from 0 up to, not including, 1".into()),
+    }
+}
+
+fn positive(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(x) if x > 0.0 && f32::is_finite(x) => Ok(x),
+        _ => Err("it must be a number above 0".into()),
+    }
+}

@@ -1,0 +1,37 @@
+//! The embedded demo: human pancreas cells; see `DEMO_LICENSE.md` beside the file.
+use super::{dataset::Dataset, h5ad};
+use crate::error::DataError;
+use std::io::Write;
+
+/// The demo as the `.h5ad` file it is.
+pub const BYTES: &[u8] = include_bytes!("demo_baron_small_counts.h5ad");
+/// The label that a run on the demo takes where none is given.
+pub const LABEL: &str = "cell_type";
+
+/// Reads the demo; its `path` is `demo`. HDF5 wants a file, so it passes through a temporary one.
+///
+/// # Errors
+/// A [`DataError`] where the temporary file cannot be written, or a column is not in the demo.
+pub fn dataset(columns: &[String]) -> Result<Dataset, DataError> {
+    let io = |e: std::io::Error| {
+        DataError::new(
+            format!("the demo cannot be unpacked to a temporary file: {e}"),
+            "set TMPDIR to a directory that can be written, with 2 MB free",
+        )
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix("yoto-gpu-demo-")
+        .suffix(".h5ad")
+        .tempfile()
+        .map_err(io)?;
+    file.write_all(BYTES).map_err(io)?;
+    file.flush().map_err(io)?;
+    let path = file.into_temp_path();
+    let shown = path.display().to_string();
+    let dataset = h5ad::read(&path, columns)
+        .map_err(|e| DataError::new(e.what.replacen(&shown, "demo", 1), e.hint))?;
+    Ok(Dataset {
+        path: "demo".into(),
+        ..dataset
+    })
+}

@@ -1,0 +1,185 @@
+//! From what a file holds to the values a model reads, and from `obs` columns to tasks.
+use super::cells::{Task, Transform};
+use super::dataset::{Column, Csr, Dataset};
+use super::labels;
+use crate::error::DataError;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What the user says that X holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InputChoice {
+    /// Counts where all values are integers, else log values.
+    #[default]
+    Auto,
+    /// Counts (or anything else that is to be normalised as counts are).
+    Counts,
+    /// Log values, taken as they are.
+    Log,
+    /// Only whether a gene was detected.
+    Binary,
+}
+
+/// Transformed cells with their labels.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// Path as the user wrote it, or `demo`.
+    pub path: String,
+    /// Transformed values, cells x genes.
+    pub x: Csr,
+    /// Cell names.
+    pub obs_names: Vec<String>,
+    /// Gene names, unique.
+    pub var_names: Vec<String>,
+    /// How the values were made.
+    pub transform: Transform,
+    /// Tasks with the labels of all cells: the `labels` first, then the `regress`. Mean and sd of
+    /// a regression are 0 and 1 until the split knows the training cells.
+    pub tasks: Vec<Task>,
+    /// Every `obs` column that was read, for groups and given splits.
+    pub columns: BTreeMap<String, Column>,
+    /// Notices for the user.
+    pub notices: Vec<String>,
+}
+
+/// Counts per this many.
+pub const PER: f64 = 1e4;
+/// Log values above this are unlikely to be logs.
+const HIGHEST_LOG: f32 = 30.0;
+
+/// `log1p` of counts per 10,000: the value a model reads for `count` in a cell whose counts over
+/// all genes sum to `total` (more than 0). In f64, rounded once.
+#[must_use]
+pub fn log_count(count: f32, total: f64) -> f32 {
+    (f64::from(count) * (PER / total)).ln_1p() as f32
+}
+
+/// Checks X, transforms it in place and makes the tasks.
+///
+/// # Errors
+/// A [`DataError`]: NaN, infinite or negative values in X, nothing but zeros, a column that cannot
+/// be the task it is asked for, a column asked for twice, no task at all.
+pub fn prepare(
+    dataset: Dataset,
+    labels: &[String],
+    regress: &[String],
+    input: InputChoice,
+) -> Result<Prepared, DataError> {
+    let Dataset {
+        path,
+        mut x,
+        obs_names,
+        var_names,
+        columns,
+        mut notices,
+    } = dataset;
+    let tasks = labels::tasks(&columns, labels, regress)
+        .map_err(|e| DataError::new(format!("{path}: {}", e.what), e.hint))?;
+    let seen = check(&x, &obs_names, &var_names)
+        .map_err(|e| DataError::new(format!("{path}: {}", e.what), e.hint))?;
+    let transform = match input {
+        InputChoice::Auto if seen.integers => Transform::Counts,
+        InputChoice::Counts => Transform::Counts,
+        InputChoice::Auto | InputChoice::Log => Transform::Log,
+        InputChoice::Binary => Transform::Binary,
+    };
+    if input == InputChoice::Auto && transform == Transform::Log {
+        notices.push(format!(
+            "X holds values that are not integers (up to {}): taken as log values{}",
+            seen.max,
+            if seen.max > HIGHEST_LOG {
+                ", which they hardly are; for FPKM, CPM or TPM use --input counts"
+            } else {
+                ""
+            }
+        ));
+    }
+    let empty = (0..x.n_obs)
+        .filter(|&i| x.indptr[i] == x.indptr[i + 1])
+        .count();
+    if empty > 0 {
+        notices.push(format!("{empty} cells have no counts at all and stay zero"));
+    }
+    apply(&mut x, transform);
+    Ok(Prepared {
+        path,
+        x,
+        obs_names,
+        var_names,
+        transform,
+        tasks,
+        columns,
+        notices,
+    })
+}
+
+struct Seen {
+    integers: bool,
+    max: f32,
+}
+
+/// Looks at every stored value once.
+fn check(x: &Csr, obs_names: &[String], var_names: &[String]) -> Result<Seen, DataError> {
+    if x.nnz() == 0 {
+        return Err(DataError::new(
+            format!(
+                "X is empty: all values of {} cells x {} genes are 0",
+                x.n_obs, x.n_vars
+            ),
+            "check that adata.X holds the expression values",
+        ));
+    }
+    let bad = x
+        .values
+        .par_iter()
+        .position_first(|v| !v.is_finite() || *v < 0.0);
+    if let Some(at) = bad {
+        // empty rows share a pointer: the last row that begins at or before it holds it
+        let row = x.indptr.partition_point(|&p| p <= at) - 1;
+        let (gene, value) = (x.indices[at] as usize, x.values[at]);
+        let place = format!(
+            "cell {:?} (row {row}), gene {:?} (column {gene})",
+            obs_names[row], var_names[gene]
+        );
+        return Err(if value < 0.0 && value.is_finite() {
+            DataError::new(
+                format!("X holds the negative value {value} at {place}"),
+                "scaled data cannot be used: put raw counts or log values into X (for instance adata.X = adata.raw.X)",
+            )
+        } else {
+            DataError::new(
+                format!("X holds {value} at {place}"),
+                "remove or fill such values: numpy.nan_to_num(adata.X.data, copy=False)",
+            )
+        });
+    }
+    Ok(Seen {
+        integers: x.values.par_iter().all(|v| v.fract() == 0.0),
+        max: x.values.par_iter().copied().reduce(|| 0.0, f32::max),
+    })
+}
+
+/// Transforms values in place; each row on its own, so that the result is free of threads.
+pub fn apply(x: &mut Csr, transform: Transform) {
+    match transform {
+        Transform::Log => {}
+        Transform::Binary => x.values.par_iter_mut().for_each(|v| *v = 1.0),
+        Transform::Counts => {
+            let mut rows: Vec<&mut [f32]> = Vec::with_capacity(x.n_obs);
+            let mut rest: &mut [f32] = &mut x.values;
+            for range in x.indptr.windows(2) {
+                let (row, tail) = std::mem::take(&mut rest).split_at_mut(range[1] - range[0]);
+                rows.push(row);
+                rest = tail;
+            }
+            rows.into_par_iter().for_each(|row| {
+                let total: f64 = row.iter().map(|v| f64::from(*v)).sum();
+                for v in row {
+                    *v = log_count(*v, total);
+                }
+            });
+        }
+    }
+}

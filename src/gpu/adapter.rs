@@ -1,0 +1,154 @@
+//! Which adapters there are, and which one a choice takes.
+use super::Gpu;
+use crate::error::DeviceError;
+use crate::ops::{DeviceInfo, Result};
+use wgpu::{Backends, DeviceType};
+
+/// An adapter, for `yoto-gpu devices` and for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdapterDescription {
+    /// Name, backend and type.
+    pub info: DeviceInfo,
+    /// Driver and its version, as far as the driver tells them.
+    pub driver: String,
+}
+
+/// What a choice of device comes to.
+#[derive(Debug)]
+pub enum Pick {
+    /// The CPU path; `note` is one line for the user where it was not asked for by name.
+    Cpu {
+        /// Why.
+        note: Option<String>,
+    },
+    /// A GPU, open.
+    Gpu(Box<Gpu>),
+}
+
+/// wgpu's description in this crate's words.
+pub(super) fn describe(info: &wgpu::AdapterInfo) -> DeviceInfo {
+    let kind = match info.device_type {
+        DeviceType::DiscreteGpu => "discrete",
+        DeviceType::IntegratedGpu => "integrated",
+        DeviceType::VirtualGpu => "virtual",
+        DeviceType::Cpu => "software",
+        DeviceType::Other => "other",
+    };
+    DeviceInfo {
+        name: info.name.clone(),
+        backend: info.backend.to_str().into(),
+        kind: kind.into(),
+    }
+}
+
+/// Lower is better; OpenGL only where nothing else drives the same kind of adapter.
+fn rank(info: &wgpu::AdapterInfo) -> (u32, bool) {
+    let kind = match info.device_type {
+        DeviceType::DiscreteGpu => 0,
+        DeviceType::IntegratedGpu => 1,
+        DeviceType::VirtualGpu => 2,
+        DeviceType::Other => 3,
+        DeviceType::Cpu => 4,
+    };
+    (kind, info.backend == wgpu::Backend::Gl)
+}
+
+fn is_real(adapter: &wgpu::Adapter) -> bool {
+    adapter.get_info().device_type != DeviceType::Cpu
+}
+
+/// The adapters of some backends, best first. `WGPU_BACKEND` narrows them.
+fn enumerate(backends: Backends) -> Vec<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    let backends = backends & Backends::from_env().unwrap_or(Backends::all());
+    descriptor.backends = backends;
+    let instance = wgpu::Instance::new(descriptor);
+    let mut found = pollster::block_on(instance.enumerate_adapters(backends));
+    found.sort_by_key(|a| rank(&a.get_info()));
+    found
+}
+
+/// All adapters, best first.
+#[must_use]
+pub fn adapters() -> Vec<AdapterDescription> {
+    let all = enumerate(Backends::all());
+    all.iter()
+        .map(|adapter| {
+            let info = adapter.get_info();
+            AdapterDescription {
+                driver: format!("{} {}", info.driver, info.driver_info)
+                    .trim()
+                    .into(),
+                info: describe(&info),
+            }
+        })
+        .collect()
+}
+
+/// Names for a message, or `none`.
+pub(super) fn names(adapters: &[AdapterDescription]) -> String {
+    if adapters.is_empty() {
+        return "none".into();
+    }
+    let names: Vec<String> = adapters
+        .iter()
+        .map(|a| format!("{} ({}, {})", a.info.name, a.info.backend, a.info.kind))
+        .collect();
+    names.join("; ")
+}
+
+/// Opens the device that `choice` stands for.
+///
+/// `cpu` takes the CPU path. `auto` takes the best real GPU that has the limits, else the CPU path
+/// with a note. `gpu` takes the best adapter, a software one where there is no other. Anything else
+/// is a part of an adapter's name, in any case.
+///
+/// # Errors
+/// [`DeviceError::NoAdapter`] where no adapter fits `gpu` or the name, [`DeviceError::Limit`]
+/// where the one that was asked for lacks a limit, [`DeviceError::Failed`] where it does not open.
+pub fn pick(choice: &str) -> Result<Pick> {
+    if choice == "cpu" {
+        return Ok(Pick::Cpu { note: None });
+    }
+    // OpenGL is looked at last: loading it can be slow and noisy
+    let mut found = enumerate(Backends::PRIMARY);
+    if choice == "auto" {
+        return Ok(auto(found));
+    }
+    let part = choice.to_lowercase();
+    let fits =
+        |a: &wgpu::Adapter| choice == "gpu" || a.get_info().name.to_lowercase().contains(&part);
+    if !found.iter().any(|a| fits(a) && is_real(a)) {
+        found.extend(enumerate(Backends::GL));
+        found.sort_by_key(|a| rank(&a.get_info()));
+    }
+    match found.iter().find(|a| fits(a)) {
+        Some(adapter) => Ok(Pick::Gpu(Box::new(Gpu::open(adapter)?))),
+        None => Err(DeviceError::NoAdapter {
+            wanted: choice.into(),
+            found: names(&adapters()),
+        }),
+    }
+}
+
+fn auto(mut found: Vec<wgpu::Adapter>) -> Pick {
+    if !found.iter().any(is_real) {
+        found.extend(enumerate(Backends::GL));
+    }
+    let mut refusal = None;
+    for adapter in found.iter().filter(|a| is_real(a)) {
+        match Gpu::open(adapter) {
+            Ok(gpu) => return Pick::Gpu(Box::new(gpu)),
+            Err(e) => refusal = refusal.or(Some(e)),
+        }
+    }
+    let why = match (refusal, found.first()) {
+        (Some(e), _) => e.to_string(),
+        (None, Some(a)) => format!("only a software adapter was found ({})", a.get_info().name),
+        (None, None) => "no GPU was found".into(),
+    };
+    Pick::Cpu {
+        note: Some(format!("{why}; using the CPU path")),
+    }
+}

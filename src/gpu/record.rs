@@ -1,0 +1,319 @@
+//! Recording: pipelines, bind groups, one compute pass for many launches, submission.
+use super::Gpu;
+use crate::error::DeviceError;
+use crate::kernels::{self, registry::Entry};
+use crate::ops::{FBuf, Result, UBuf};
+use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU64;
+use wgpu::{BindGroupEntry, BindGroupLayoutEntry, BindingType, BufferBindingType};
+
+/// Submissions that may wait on the device; more would only hold memory.
+const IN_FLIGHT: usize = 3;
+/// Storage buffers of the widest entry.
+const WIDEST: usize = kernels::registry::MAX_STORAGE_BUFFERS as usize;
+/// Distance of the parameters of two launches in the uniform buffer.
+const STRIDE: usize = 256;
+
+/// A range of a buffer, of floats or integers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Range {
+    pub(super) id: u32,
+    pub(super) offset: usize,
+    pub(super) len: usize,
+}
+
+impl From<FBuf> for Range {
+    fn from(b: FBuf) -> Self {
+        let FBuf { id, offset, len } = b;
+        Self { id, offset, len }
+    }
+}
+
+impl From<UBuf> for Range {
+    fn from(b: UBuf) -> Self {
+        let UBuf { id, offset, len } = b;
+        Self { id, offset, len }
+    }
+}
+
+type Name = (&'static str, &'static str);
+
+#[derive(Debug)]
+struct Built {
+    layout: wgpu::BindGroupLayout,
+    pipeline: wgpu::ComputePipeline,
+}
+
+/// What was recorded and what recording needs.
+#[derive(Debug)]
+pub(super) struct Recording {
+    built: HashMap<Name, Built>,
+    modules: HashMap<&'static str, wgpu::ShaderModule>,
+    groups: HashMap<(Name, [Range; WIDEST]), wgpu::BindGroup>,
+    uniforms: wgpu::Buffer,
+    params: Vec<u8>,
+    // before the encoder, so that it is dropped first
+    pass: Option<wgpu::ComputePass<'static>>,
+    encoder: Option<wgpu::CommandEncoder>,
+    per_submit: usize,
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
+    pub(super) dispatches: u64,
+    pub(super) bind_groups_made: u64,
+    pub(super) submissions: u64,
+}
+
+impl Recording {
+    pub(super) fn new(device: &wgpu::Device, per_submit: u32) -> Self {
+        let uniforms = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("parameters"),
+            size: u64::from(per_submit) * STRIDE as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        Self {
+            built: HashMap::new(),
+            modules: HashMap::new(),
+            groups: HashMap::new(),
+            uniforms,
+            params: Vec::with_capacity(per_submit as usize * STRIDE),
+            pass: None,
+            encoder: None,
+            per_submit: per_submit as usize,
+            in_flight: VecDeque::new(),
+            dispatches: 0,
+            bind_groups_made: 0,
+            submissions: 0,
+        }
+    }
+
+    /// Drops the bind groups that hold a buffer.
+    pub(super) fn forget(&mut self, id: u32) {
+        self.groups.retain(|((stem, name), ranges), _| {
+            let kernel = kernels::ALL.iter().find(|k| k.stem == *stem);
+            let entry = kernel.and_then(|k| k.entries.iter().find(|e| e.name == *name));
+            let bound = entry.map_or(WIDEST, |e| e.bindings.len());
+            ranges[..bound].iter().all(|r| r.id != id)
+        });
+    }
+}
+
+/// Bytes that the uniform of `size` bytes binds: some backends count whole rows of 16.
+fn uniform_bytes(size: usize) -> Option<NonZeroU64> {
+    NonZeroU64::new(size.next_multiple_of(16) as u64)
+}
+
+impl Gpu {
+    /// Records a launch; failures are remembered. Nothing is launched on an empty grid.
+    pub(super) fn launch<P: bytemuck::Pod>(
+        &mut self,
+        entry: &'static Entry,
+        params: &P,
+        buffers: &[Range],
+        grid: [u32; 3],
+    ) {
+        if grid.contains(&0) || self.check().is_err() {
+            return;
+        }
+        if let Err(e) = self.try_launch(entry, bytemuck::bytes_of(params), buffers, grid) {
+            let message = match e {
+                DeviceError::Failed(message) => message,
+                other => other.to_string(),
+            };
+            self.fail(format!("{}/{}: {message}", entry.stem, entry.name));
+        }
+    }
+
+    fn try_launch(
+        &mut self,
+        entry: &'static Entry,
+        params: &[u8],
+        buffers: &[Range],
+        grid: [u32; 3],
+    ) -> Result<()> {
+        let name = (entry.stem, entry.name);
+        if buffers.len() != entry.bindings.len() {
+            let message = format!(
+                "{} buffers instead of {}",
+                buffers.len(),
+                entry.bindings.len()
+            );
+            return Err(DeviceError::Failed(message));
+        }
+        if !self.recording.built.contains_key(&name) {
+            self.build(entry)?;
+        }
+        let mut ranges = [Range::default(); WIDEST];
+        ranges[..buffers.len()].copy_from_slice(buffers);
+        let key = (name, ranges);
+        if !self.recording.groups.contains_key(&key) {
+            let group = self.bind(entry, params.len(), buffers)?;
+            self.recording.groups.insert(key, group);
+            self.recording.bind_groups_made += 1;
+        }
+        if self.recording.params.len() >= self.recording.per_submit * STRIDE {
+            self.submit_recorded()?;
+        }
+        let r = &mut self.recording;
+        if r.pass.is_none() {
+            let mut encoder = self.device.create_command_encoder(&Default::default());
+            let pass = encoder.begin_compute_pass(&Default::default());
+            r.pass = Some(pass.forget_lifetime());
+            r.encoder = Some(encoder);
+        }
+        let (Some(pass), Some(built), Some(group)) =
+            (&mut r.pass, r.built.get(&name), r.groups.get(&key))
+        else {
+            return Err(DeviceError::Failed("nothing to record into".into()));
+        };
+        let offset = r.params.len();
+        r.params.extend_from_slice(params);
+        r.params.resize(offset + STRIDE, 0);
+        pass.set_pipeline(&built.pipeline);
+        pass.set_bind_group(0, group, &[offset as u32]);
+        pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
+        r.dispatches += 1;
+        Ok(())
+    }
+
+    /// Makes the layout and the pipeline of an entry.
+    fn build(&mut self, entry: &'static Entry) -> Result<()> {
+        let kernel = kernels::ALL.iter().find(|k| k.stem == entry.stem);
+        let kernel = kernel.ok_or_else(|| DeviceError::Failed("not registered".into()))?;
+        let buffer = |binding: u32, ty, dynamic, size| BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: BindingType::Buffer {
+                ty,
+                has_dynamic_offset: dynamic,
+                min_binding_size: size,
+            },
+            count: None,
+        };
+        let mut entries = vec![buffer(
+            0,
+            BufferBindingType::Uniform,
+            true,
+            uniform_bytes(kernel.params_size),
+        )];
+        entries.extend(entry.bindings.iter().map(|b| {
+            let read_only = !b.writes;
+            let ty = BufferBindingType::Storage { read_only };
+            buffer(b.index, ty, false, NonZeroU64::new(4))
+        }));
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let module = self
+            .recording
+            .modules
+            .entry(kernel.stem)
+            .or_insert_with(|| {
+                self.device
+                    .create_shader_module(wgpu::ShaderModuleDescriptor {
+                        label: Some(kernel.source.path),
+                        source: wgpu::ShaderSource::Wgsl(kernel.wgsl().into()),
+                    })
+            });
+        let layout = self
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some(entry.name),
+                entries: &entries,
+            });
+        let pipeline_layout = self
+            .device
+            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(entry.name),
+                bind_group_layouts: &[Some(&layout)],
+                immediate_size: 0,
+            });
+        let pipeline = self
+            .device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(entry.name),
+                layout: Some(&pipeline_layout),
+                module,
+                entry_point: Some(entry.name),
+                compilation_options: Default::default(),
+                cache: None,
+            });
+        if let Some(e) = pollster::block_on(scope.pop()) {
+            return Err(DeviceError::Failed(e.to_string()));
+        }
+        let built = Built { layout, pipeline };
+        self.recording.built.insert((entry.stem, entry.name), built);
+        Ok(())
+    }
+
+    fn bind(&self, entry: &Entry, params: usize, buffers: &[Range]) -> Result<wgpu::BindGroup> {
+        let built = self.recording.built.get(&(entry.stem, entry.name));
+        let built = built.ok_or_else(|| DeviceError::Failed("not built".into()))?;
+        let mut entries = vec![BindGroupEntry {
+            binding: 0,
+            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &self.recording.uniforms,
+                offset: 0,
+                size: uniform_bytes(params),
+            }),
+        }];
+        for (binding, range) in entry.bindings.iter().zip(buffers) {
+            entries.push(BindGroupEntry {
+                binding: binding.index,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: self.buffer(range.id)?,
+                    offset: (range.offset * 4) as u64,
+                    // an empty range binds one word that no kernel reads
+                    size: NonZeroU64::new(range.len.max(1) as u64 * 4),
+                }),
+            });
+        }
+        Ok(self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(entry.name),
+            layout: &built.layout,
+            entries: &entries,
+        }))
+    }
+
+    /// Hands what was recorded to the device.
+    pub(super) fn submit_recorded(&mut self) -> Result<()> {
+        let r = &mut self.recording;
+        r.pass = None;
+        if let Some(encoder) = r.encoder.take() {
+            self.queue.write_buffer(&r.uniforms, 0, &r.params);
+            r.params.clear();
+            r.submissions += 1;
+            let index = self.queue.submit([encoder.finish()]);
+            self.await_room(index)?;
+        }
+        self.check()
+    }
+
+    /// Notes a submission and waits until few enough are in flight.
+    pub(super) fn await_room(&mut self, index: wgpu::SubmissionIndex) -> Result<()> {
+        self.recording.in_flight.push_back(index);
+        if self.recording.in_flight.len() > IN_FLIGHT {
+            let oldest = self.recording.in_flight.pop_front();
+            self.poll(oldest)?;
+        }
+        Ok(())
+    }
+
+    fn poll(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let wait = wgpu::PollType::Wait {
+            submission_index,
+            timeout: None,
+        };
+        match self.device.poll(wait) {
+            Ok(_) => self.check(),
+            Err(e) => {
+                self.fail(e.to_string());
+                self.check()
+            }
+        }
+    }
+
+    /// Runs what was recorded and waits for all of it.
+    pub(super) fn wait(&mut self) -> Result<()> {
+        self.submit_recorded()?;
+        self.recording.in_flight.clear();
+        self.poll(None)
+    }
+}

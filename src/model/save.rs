@@ -1,0 +1,291 @@
+//! A panel and its network as a safetensors file.
+//!
+//! Tensors: `layers.N.weight` (n_in x n_out, row-major f32) and `layers.N.bias` (n_out). Metadata:
+//! one key, [`KEY`], whose JSON text holds everything else. One key, since the format keeps its
+//! metadata in no order: the same model is always the same bytes.
+use super::panel_model::{Dense, ModelTask, PanelGene, PanelModel};
+use crate::data::cells::{TaskKind, Transform};
+use crate::error::ModelError;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// The key of the metadata.
+pub const KEY: &str = "yoto_gpu";
+/// Version of the layout of the file.
+pub const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    format: u32,
+    version: String,
+    transform: Transform,
+    genes: Vec<PanelGene>,
+    tasks: Vec<ModelTask>,
+    layers: usize,
+    settings: Value,
+}
+
+type Result<T> = std::result::Result<T, ModelError>;
+
+fn broken(what: impl ToString) -> ModelError {
+    ModelError::Broken(what.to_string())
+}
+
+impl PanelModel {
+    /// The file's bytes; `settings` is kept as it is, for the record.
+    ///
+    /// # Errors
+    /// [`ModelError::Broken`] where shapes do not fit or a value is not finite.
+    pub fn to_bytes(&self, settings: &Value) -> Result<Vec<u8>> {
+        self.check()?;
+        let metadata = Metadata {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            transform: self.transform,
+            genes: self.genes.clone(),
+            tasks: self.tasks.clone(),
+            layers: self.layers.len(),
+            settings: settings.clone(),
+        };
+        let json = serde_json::to_string(&metadata).map_err(broken)?;
+        let bytes: Vec<[Vec<u8>; 2]> = self
+            .layers
+            .iter()
+            .map(|layer| [little_endian(&layer.w), little_endian(&layer.b)])
+            .collect();
+        let mut tensors = Vec::new();
+        for (i, (layer, [w, b])) in self.layers.iter().zip(&bytes).enumerate() {
+            let shape = vec![layer.n_in, layer.n_out];
+            let weight = TensorView::new(Dtype::F32, shape, w).map_err(broken)?;
+            let bias = TensorView::new(Dtype::F32, vec![layer.n_out], b).map_err(broken)?;
+            tensors.push((format!("layers.{i}.weight"), weight));
+            tensors.push((format!("layers.{i}.bias"), bias));
+        }
+        let info = HashMap::from([(KEY.to_string(), json)]);
+        safetensors::serialize(tensors, Some(info)).map_err(broken)
+    }
+
+    /// The model and its settings from a file's bytes.
+    ///
+    /// # Errors
+    /// [`ModelError::Broken`] where they are no safetensors file, one of another program or of a
+    /// newer format, where a tensor is missing, extra or of the wrong shape, or a value not finite.
+    pub fn from_bytes(bytes: &[u8]) -> Result<(Self, Value)> {
+        let (_, header) = SafeTensors::read_metadata(bytes)
+            .map_err(|e| broken(format!("not a safetensors file: {e}")))?;
+        let json = header.metadata().as_ref().and_then(|m| m.get(KEY));
+        let json = json.ok_or_else(|| broken("its metadata holds no panel"))?;
+        let value: Value = serde_json::from_str(json).map_err(broken)?;
+        let format = value.get("format").and_then(Value::as_u64);
+        if format != Some(FORMAT.into()) {
+            let format = format.map_or("unknown".into(), |f| f.to_string());
+            return Err(broken(format!("its format is {format}, this is {FORMAT}")));
+        }
+        let metadata: Metadata = serde_json::from_value(value).map_err(broken)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(broken)?;
+        if Some(tensors.len()) != metadata.layers.checked_mul(2) {
+            let what = format!("{} tensors for {} layers", tensors.len(), metadata.layers);
+            return Err(broken(what));
+        }
+        let mut layers = Vec::new();
+        for i in 0..metadata.layers {
+            let (shape, w) = floats(&tensors, &format!("layers.{i}.weight"))?;
+            let (_, b) = floats(&tensors, &format!("layers.{i}.bias"))?;
+            let [n_in, n_out] = shape[..] else {
+                return Err(broken(format!("layers.{i}.weight is no matrix")));
+            };
+            layers.push(Dense { n_in, n_out, w, b });
+        }
+        let model = Self {
+            genes: metadata.genes,
+            layers,
+            tasks: metadata.tasks,
+            transform: metadata.transform,
+        };
+        model.check()?;
+        Ok((model, metadata.settings))
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// As [`PanelModel::to_bytes`]; [`ModelError::File`] where it cannot be written.
+    pub fn save(&self, path: &Path, settings: &Value) -> Result<()> {
+        let bytes = self.to_bytes(settings)?;
+        std::fs::write(path, bytes).map_err(|source| ModelError::File {
+            path: path.into(),
+            source,
+        })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// As [`PanelModel::from_bytes`]; [`ModelError::File`] where it cannot be read.
+    pub fn load(path: &Path) -> Result<(Self, Value)> {
+        let bytes = std::fs::read(path).map_err(|source| ModelError::File {
+            path: path.into(),
+            source,
+        })?;
+        Self::from_bytes(&bytes)
+    }
+
+    /// Whether all parts fit together, so that [`PanelModel::logits`] cannot go wrong.
+    fn check(&self) -> Result<()> {
+        if self.genes.is_empty() || self.layers.is_empty() || self.tasks.is_empty() {
+            return Err(broken("it has no genes, no layers or no tasks"));
+        }
+        let finite = |v: &[f32]| v.iter().all(|x| x.is_finite());
+        for gene in &self.genes {
+            if !finite(&[gene.score, gene.mean, gene.inv_sd, gene.clip]) {
+                return Err(broken(format!(
+                    "gene {:?}: a value is not finite",
+                    gene.name
+                )));
+            }
+        }
+        let mut width = self.genes.len();
+        for (i, layer) in self.layers.iter().enumerate() {
+            let shape = (layer.n_in, layer.n_out);
+            let fits = layer.n_in == width
+                && layer.n_in.checked_mul(layer.n_out) == Some(layer.w.len())
+                && layer.n_out == layer.b.len();
+            if !fits {
+                let what = format!("layer {i} is {shape:?}, {width} inputs are needed");
+                return Err(broken(what));
+            }
+            if !finite(&layer.w) || !finite(&layer.b) {
+                return Err(broken(format!("layer {i}: a value is not finite")));
+            }
+            width = layer.n_out;
+        }
+        for task in &self.tasks {
+            let fits = match &task.kind {
+                TaskKind::Classification { classes } => !classes.is_empty(),
+                TaskKind::Regression { mean, sd } => mean.is_finite() && sd.is_finite(),
+            };
+            if !fits {
+                return Err(broken(format!(
+                    "task {:?}: no classes or no scale",
+                    task.name
+                )));
+            }
+        }
+        let heads: usize = self.tasks.iter().map(|t| t.kind.width()).sum();
+        if heads != width {
+            let what = format!("the last layer gives {width} values, the tasks need {heads}");
+            return Err(broken(what));
+        }
+        Ok(())
+    }
+}
+
+fn little_endian(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+fn floats(tensors: &SafeTensors, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
+    let tensor = tensors
+        .tensor(name)
+        .map_err(|e| broken(format!("{name}: {e}")))?;
+    if tensor.dtype() != Dtype::F32 {
+        return Err(broken(format!("{name} is {:?}, not F32", tensor.dtype())));
+    }
+    let values = tensor
+        .data()
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
+    Ok((tensor.shape().to_vec(), values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> PanelModel {
+        let gene = |i: u32| PanelGene {
+            name: format!("G\"{i}"),
+            index: i,
+            score: 0.1 / (i + 1) as f32,
+            mean: 0.3,
+            inv_sd: 1.7,
+            clip: 3.3,
+        };
+        let dense = |n_in: usize, n_out: usize| Dense {
+            n_in,
+            n_out,
+            w: (0..n_in * n_out).map(|i| (i as f32).sin()).collect(),
+            b: (0..n_out).map(|i| (i as f32).cos()).collect(),
+        };
+        PanelModel {
+            genes: (0..3).map(gene).collect(),
+            layers: vec![dense(3, 4), dense(4, 3)],
+            tasks: vec![
+                ModelTask {
+                    name: "type".into(),
+                    kind: TaskKind::Classification {
+                        classes: vec!["a".into(), "b".into()],
+                    },
+                },
+                ModelTask {
+                    name: "age".into(),
+                    kind: TaskKind::Regression { mean: 0.1, sd: 3.0 },
+                },
+            ],
+            transform: Transform::Counts,
+        }
+    }
+
+    #[test]
+    fn returns_what_was_saved() {
+        let settings = serde_json::json!({"genes": 3, "lr": 0.1});
+        let bytes = model().to_bytes(&settings).unwrap();
+        assert_eq!(bytes, model().to_bytes(&settings).unwrap());
+        let (loaded, kept) = PanelModel::from_bytes(&bytes).unwrap();
+        assert_eq!((loaded, kept), (model(), settings));
+    }
+
+    #[test]
+    fn broken_files_are_errors() {
+        let bytes = model().to_bytes(&Value::Null).unwrap();
+        for len in 0..bytes.len() {
+            assert!(
+                PanelModel::from_bytes(&bytes[..len]).is_err(),
+                "cut at {len}"
+            );
+        }
+        // any byte may be changed: an error or another model, never a panic
+        for i in 0..bytes.len() {
+            for flip in [1, 0x10, 0x80] {
+                let mut changed = bytes.clone();
+                changed[i] ^= flip;
+                if let Ok((m, _)) = PanelModel::from_bytes(&changed) {
+                    assert_eq!(m.logits(&[1.0; 3]).len() % 3, 0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_errors() {
+        let faults: [(&str, fn(&mut PanelModel)); 6] = [
+            ("a gene too many", |m| m.genes.push(m.genes[0].clone())),
+            ("a weight too few", |m| drop(m.layers[0].w.pop())),
+            ("a bias too many", |m| m.layers[1].b.push(0.0)),
+            ("NaN in a weight", |m| m.layers[1].w[0] = f32::NAN),
+            ("infinity in a gene", |m| m.genes[1].clip = f32::INFINITY),
+            ("a task too few", |m| drop(m.tasks.pop())),
+        ];
+        for (name, fault) in faults {
+            let mut m = model();
+            assert!(m.check().is_ok());
+            fault(&mut m);
+            assert!(m.to_bytes(&Value::Null).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The directory of a run: claimed before the run, filled file by file, each written beside and renamed.
+use super::predict::{Predicted, predictions_csv};
+use super::summary::Summary;
+use crate::data::cells::TestCells;
+use crate::error::OutputError;
+use crate::train::settings::Fit;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+type Result<T> = std::result::Result<T, OutputError>;
+
+/// Every file that a run writes.
+pub const FILES: [&str; 7] = [
+    "model.safetensors",
+    "panel.csv",
+    "metrics.json",
+    "predictions.csv",
+    "history.csv",
+    "config.json",
+    CHECKPOINT,
+];
+/// The state of a run that was not finished.
+pub const CHECKPOINT: &str = "checkpoint.bin";
+
+/// Whether a directory may hold something already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It must be empty or absent.
+    New,
+    /// Files of an earlier run are replaced; others stay.
+    Force,
+    /// It holds a run to go on with.
+    Resume,
+}
+
+/// A directory that a run may write to.
+#[derive(Clone, Debug)]
+pub struct RunDir(PathBuf);
+
+impl RunDir {
+    /// Claims a directory before the long run: makes it, refuses one that holds something, tries
+    /// to write.
+    ///
+    /// # Errors
+    /// See [`Claim`]; a directory that cannot be made or written.
+    pub fn claim(path: &Path, claim: Claim) -> Result<Self> {
+        let shown = path.display();
+        if claim == Claim::Resume {
+            if !path.join(CHECKPOINT).is_file() {
+                return Err(OutputError::new(
+                    format!("{shown} holds no {CHECKPOINT} to resume from"),
+                    "a finished run has none; start anew without --resume",
+                ));
+            }
+        } else if path.is_file() {
+            return Err(OutputError::new(
+                format!("--out {shown} is a file"),
+                "name a directory",
+            ));
+        } else if claim == Claim::New
+            && std::fs::read_dir(path).is_ok_and(|mut d| d.next().is_some())
+        {
+            return Err(OutputError::new(
+                format!("--out {shown} is not empty"),
+                "name another directory, or use --force to replace the results in it, or --resume to go on",
+            ));
+        }
+        let unwritable = |e: std::io::Error| {
+            OutputError::new(
+                format!("--out {shown} cannot be written: {e}"),
+                "name a directory that you may write to",
+            )
+        };
+        std::fs::create_dir_all(path).map_err(unwritable)?;
+        let probe = path.join(".yoto-gpu");
+        std::fs::write(&probe, b"")
+            .and_then(|()| std::fs::remove_file(&probe))
+            .map_err(unwritable)?;
+        Ok(Self(path.into()))
+    }
+
+    /// Path of a file of the run.
+    #[must_use]
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file beside its place and renames it there, so that no half file is ever seen.
+    ///
+    /// # Errors
+    /// A full disk or the like; the old file stays.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let (beside, path) = (self.join(&format!(".{name}.tmp")), self.join(name));
+        std::fs::write(&beside, bytes)
+            .and_then(|()| std::fs::rename(&beside, &path))
+            .map_err(|e| {
+                OutputError::new(
+                    format!("{} cannot be written: {e}", path.display()),
+                    "free some space, or name another --out",
+                )
+            })
+    }
+
+    /// Removes what an earlier run left, but for the files that this run replaces.
+    pub fn forget_checkpoint(&self) {
+        // an absent file is what is wanted
+        let _ = std::fs::remove_file(self.join(CHECKPOINT));
+    }
+}
+
+fn unwritten(e: impl ToString) -> OutputError {
+    OutputError::new(
+        format!("a result could not be put into words: {}", e.to_string()),
+        "report this as a bug",
+    )
+}
+
+/// Writes all results of a run.
+///
+/// # Errors
+/// As [`RunDir::write`].
+pub fn write_results(
+    dir: &RunDir,
+    fit: &Fit,
+    test: &TestCells,
+    predicted: &[Predicted],
+    summary: &Summary,
+    config: &Value,
+) -> Result<()> {
+    let model = fit
+        .model
+        .to_bytes(config)
+        .map_err(|e| OutputError::new(e.to_string(), e.hint()))?;
+    dir.write("model.safetensors", &model)?;
+    let mut panel = csv::Writer::from_writer(Vec::new());
+    for gene in &summary.panel {
+        panel.serialize(gene).map_err(unwritten)?;
+    }
+    dir.write("panel.csv", &panel.into_inner().map_err(unwritten)?)?;
+    let mut history = csv::Writer::from_writer(Vec::new());
+    for epoch in &fit.history {
+        history.serialize(epoch).map_err(unwritten)?;
+    }
+    dir.write("history.csv", &history.into_inner().map_err(unwritten)?)?;
+    dir.write(
+        "predictions.csv",
+        &predictions_csv(&fit.model, test, predicted).map_err(unwritten)?,
+    )?;
+    let json = serde_json::to_vec_pretty(summary).map_err(unwritten)?;
+    dir.write("metrics.json", &json)
+}

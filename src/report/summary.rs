@@ -1,0 +1,221 @@
+//! The result of a run as one JSON object and as a short table.
+use super::metrics::{Classification, Regression};
+use super::predict::Scores;
+use crate::data::cells::TaskKind;
+use crate::data::split::SplitSummary;
+use crate::model::panel_model::PanelModel;
+use crate::ops::DeviceInfo;
+use crate::train::settings::Fit;
+use serde::Serialize;
+use std::fmt::Write;
+
+/// The whole result; `--json` prints it and `metrics.json` holds it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Of the program.
+    pub version: &'static str,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Where it ran.
+    pub device: DeviceInfo,
+    /// What it read.
+    pub data: Data,
+    /// Genes by rank.
+    pub panel: Vec<Gene>,
+    /// Scores of the test cells.
+    pub tasks: Vec<Task>,
+    /// How it was trained.
+    pub training: Training,
+    /// Directory of the results.
+    pub out: String,
+}
+
+/// What was read and how it was split.
+#[derive(Clone, Debug, Serialize)]
+pub struct Data {
+    /// Path, or `demo`.
+    pub path: String,
+    /// Cells of the file.
+    pub n_obs: usize,
+    /// Genes of the file.
+    pub n_vars: usize,
+    /// Stored values of the file.
+    pub nnz: usize,
+    /// Training cells.
+    pub train: usize,
+    /// Validation cells.
+    pub validation: usize,
+    /// Test cells.
+    pub test: usize,
+}
+
+/// A gene of the panel.
+#[derive(Clone, Debug, Serialize)]
+pub struct Gene {
+    /// 1, 2, ...
+    pub rank: usize,
+    /// Name.
+    pub gene: String,
+    /// Training loss without it minus with it.
+    pub score: f32,
+    /// Index in `var`.
+    pub index: u32,
+}
+
+/// A task and its test scores.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Task {
+    /// Of classes.
+    Classification {
+        /// Column of `obs`.
+        name: String,
+        /// `classification`.
+        kind: &'static str,
+        /// Classes.
+        n_classes: usize,
+        /// Scores.
+        test: Classification,
+    },
+    /// Of numbers.
+    Regression {
+        /// Column of `obs`.
+        name: String,
+        /// `regression`.
+        kind: &'static str,
+        /// Scores.
+        test: Regression,
+    },
+}
+
+/// How the model was trained.
+#[derive(Clone, Debug, Serialize)]
+pub struct Training {
+    /// Epochs done.
+    pub epochs: u64,
+    /// Steps done.
+    pub steps: u64,
+    /// Wall seconds.
+    pub seconds: f64,
+    /// Training cells a second.
+    pub cells_per_second: f64,
+    /// Epoch of the model.
+    pub best_epoch: u64,
+}
+
+impl Summary {
+    /// Puts a result together.
+    #[must_use]
+    pub fn new(
+        fit: &Fit,
+        device: DeviceInfo,
+        path: &str,
+        split: &SplitSummary,
+        scores: &[Scores],
+        seed: u64,
+        out: &str,
+    ) -> Self {
+        let gene = |(i, g): (usize, &crate::model::panel_model::PanelGene)| Gene {
+            rank: i + 1,
+            gene: g.name.clone(),
+            score: g.score,
+            index: g.index,
+        };
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            seed,
+            device,
+            data: Data {
+                path: path.into(),
+                n_obs: split.n_obs,
+                n_vars: split.n_vars,
+                nnz: split.nnz,
+                train: split.train,
+                validation: split.validation,
+                test: split.test,
+            },
+            panel: fit.model.genes.iter().enumerate().map(gene).collect(),
+            tasks: tasks(&fit.model, scores),
+            training: Training {
+                epochs: fit.history.len() as u64,
+                steps: fit.steps,
+                seconds: fit.seconds,
+                cells_per_second: fit.cells_per_second,
+                best_epoch: fit.best_epoch,
+            },
+            out: out.into(),
+        }
+    }
+
+    /// The short table for a person.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut s = String::new();
+        let d = &self.data;
+        // writing to a string does not fail
+        let _ = writeln!(
+            s,
+            "{}: {} cells x {} genes; {} train, {} validation, {} test cells",
+            d.path, d.n_obs, d.n_vars, d.train, d.validation, d.test
+        );
+        let _ = writeln!(s, "\nrank  gene              score  index");
+        for g in &self.panel {
+            let _ = writeln!(
+                s,
+                "{:>4}  {:<14} {:>8.4}  {:>5}",
+                g.rank, g.gene, g.score, g.index
+            );
+        }
+        for task in &self.tasks {
+            let _ = match task {
+                Task::Classification {
+                    name,
+                    n_classes,
+                    test: t,
+                    ..
+                } => writeln!(
+                    s,
+                    "\ntest, {name} ({n_classes} classes): accuracy {:.3}, balanced accuracy {:.3}, macro-F1 {:.3}, weighted F1 {:.3}",
+                    t.accuracy, t.balanced_accuracy, t.macro_f1, t.weighted_f1
+                ),
+                Task::Regression { name, test: t, .. } => {
+                    writeln!(
+                        s,
+                        "\ntest, {name}: R2 {:.3}, Pearson {:.3}, mean absolute error {:.4}",
+                        t.r2, t.pearson, t.mae
+                    )
+                }
+            };
+        }
+        let t = &self.training;
+        let _ = writeln!(
+            s,
+            "\n{} steps in {:.1} s ({:.0} cells/s) on {}; results in {}",
+            t.steps, t.seconds, t.cells_per_second, self.device.name, self.out
+        );
+        s
+    }
+}
+
+fn tasks(model: &PanelModel, scores: &[Scores]) -> Vec<Task> {
+    let one = |(task, score): (&crate::model::panel_model::ModelTask, &Scores)| {
+        let name = task.name.clone();
+        match (&task.kind, *score) {
+            (TaskKind::Classification { classes }, Scores::Classes(test)) => {
+                Some(Task::Classification {
+                    name,
+                    kind: "classification",
+                    n_classes: classes.len(),
+                    test,
+                })
+            }
+            (TaskKind::Regression { .. }, Scores::Values(test)) => Some(Task::Regression {
+                name,
+                kind: "regression",
+                test,
+            }),
+            _ => None,
+        }
+    };
+    model.tasks.iter().zip(scores).filter_map(one).collect()
+}

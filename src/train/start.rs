@@ -1,0 +1,50 @@
+//! What a run starts from, and the schedule of the selection.
+use super::batches::order;
+use super::plan::geometric;
+use super::settings::Settings;
+use super::stages::{self, initial};
+use crate::data::cells::TrainingData;
+use crate::model::step::Selection;
+
+/// Genes in play, temperature, noise and mask at share f of `select`.
+pub(super) fn selection(settings: &Settings, n: usize, f: f64, seed: u32, step: u32) -> Selection {
+    let recipe = &settings.recipe;
+    let k0 = (f64::from(recipe.start_share) * n as f64).max(settings.genes as f64);
+    let k = settings.genes as f64;
+    let shrink = (f / f64::from(recipe.soft_share).max(1e-6)).min(1.0);
+    Selection {
+        k: ((k0 * (k / k0).powf(shrink)).round() as usize).clamp(1, n),
+        tau: geometric(recipe.tau, f),
+        beta: geometric(recipe.beta, f),
+        hard: f >= f64::from(recipe.soft_share),
+        relaxation: settings.relaxation,
+        seed,
+        step,
+    }
+}
+
+/// Arena of the selection phase: random weights, scores from the ranking.
+pub(super) fn first_scores(data: &TrainingData, settings: &Settings, ranking: &[u32]) -> Vec<f32> {
+    let layout = stages::select_layout(data, settings);
+    let fan_in =
+        ((settings.recipe.start_share * data.cells.n_genes as f32) as usize).max(settings.genes);
+    let mut params = initial(&layout, fan_in, settings.seed);
+    for (rank, &g) in ranking.iter().enumerate() {
+        let score =
+            -settings.recipe.ranking_scale * (1.0 + rank as f32 / settings.genes as f32).ln();
+        params[layout.scores.offset + g as usize] = score;
+    }
+    params
+}
+
+/// The first k genes of the ranking, ascending; without one, a random choice.
+pub(super) fn first_panel(data: &TrainingData, settings: &Settings, ranking: &[u32]) -> Vec<u32> {
+    let all = if ranking.is_empty() {
+        order(data.cells.n_genes, settings.seed, u64::MAX - 1)
+    } else {
+        ranking.to_vec()
+    };
+    let mut genes = all[..settings.genes].to_vec();
+    genes.sort_unstable();
+    genes
+}
