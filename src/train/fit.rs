@@ -83,7 +83,11 @@ pub fn fit<O: Ops>(
     })
 }
 
-fn check(data: &TrainingData, settings: &Settings) -> Result<()> {
+/// Whether a run can begin.
+///
+/// # Errors
+/// [`DataError`]: k out of range, no training cell, no task.
+pub fn check(data: &TrainingData, settings: &Settings) -> Result<()> {
     let (k, n) = (settings.genes, data.cells.n_genes);
     if k == 0 || k > n {
         let what = format!("--genes {k}: the training cells have {n} genes that vary");

@@ -15,4 +15,4 @@ mod stages;
 mod start;
 mod trainer;
 
-pub use fit::fit;
+pub use fit::{check, fit};
