@@ -10,10 +10,10 @@ fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     let Command::Train(mut args) = cli.command;
-    if !args.resume
-        && let Err(what) = args.config.resolve()
-    {
-        eprintln!("error: {what}\n\nFor more information, try 'yoto-gpu train --help'.");
+    if let Err(what) = args.config.resolve(args.resume) {
+        tell(&format!(
+            "error: {what}\n\nFor more information, try 'yoto-gpu train --help'."
+        ));
         return ExitCode::from(2);
     }
     let given = matches
@@ -23,17 +23,24 @@ fn main() -> ExitCode {
     match run::run(*args, &given) {
         Ok(outcome) => match std::io::stdout().write_all(outcome.text.as_bytes()) {
             Err(e) if e.kind() != ErrorKind::BrokenPipe => {
-                eprintln!("error: stdout cannot be written: {e}\nhint: the results are in --out");
+                tell(&format!(
+                    "error: stdout cannot be written: {e}\nhint: the results are in --out"
+                ));
                 ExitCode::FAILURE
             }
             _ if outcome.stopped => ExitCode::from(130),
             _ => ExitCode::SUCCESS,
         },
         Err(failure) => {
-            eprintln!("error: {}\nhint: {}", failure.what, failure.hint);
+            tell(&format!("error: {}\nhint: {}", failure.what, failure.hint));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes to stderr, to whoever still listens.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Names of the arguments that stand on the command line.

@@ -1,7 +1,7 @@
 //! What a person sees while a run goes on, all of it on stderr.
 use crate::train::settings::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// Seconds between two plain lines.
@@ -35,13 +35,15 @@ impl Reporter {
         }
     }
 
-    /// One line for the user.
+    /// One line for the user; nobody has to be listening.
     pub fn say(&self, line: &str) {
-        if !self.quiet {
-            match &self.bar {
-                Some(bar) => bar.suspend(|| eprintln!("{line}")),
-                None => eprintln!("{line}"),
-            }
+        let write = || {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        };
+        match &self.bar {
+            _ if self.quiet => {}
+            Some(bar) => bar.suspend(write),
+            None => write(),
         }
     }
 
@@ -57,6 +59,11 @@ impl Reporter {
         );
         if let Some(bar) = &self.bar {
             bar.set_length(p.epochs);
+            if self.last.replace(Instant::now()).is_none() {
+                // a resumed run begins further on: the time left is judged from here
+                bar.set_position(p.epoch.epoch - 1);
+                bar.reset_eta();
+            }
             bar.set_position(p.epoch.epoch);
             bar.set_message(message);
         } else if p.epoch.epoch == p.epochs || self.last.is_none_or(|t| t.elapsed() >= EVERY) {

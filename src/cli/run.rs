@@ -9,8 +9,8 @@ use crate::ops::Ops;
 use crate::report::files::{CHECKPOINT, Claim, RunDir, write_results};
 use crate::report::predict::{predict, scores};
 use crate::report::summary::Summary;
+use crate::train;
 use crate::train::settings::Fit;
-use crate::train::{check, fit};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -87,7 +87,7 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
         version: env!("CARGO_PKG_VERSION"),
         settings: &args.config,
     });
-    match device {
+    let outcome = match device {
         Pick::Gpu(mut gpu) => with_device(&mut *gpu, &args, &dir, &config, &mut reporter, begin),
         Pick::Cpu { note } => {
             if let Some(note) = note {
@@ -102,7 +102,11 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
                 begin,
             )
         }
+    };
+    if outcome.is_err() {
+        dir.abandon();
     }
+    outcome
 }
 
 fn with_device<O: Ops>(
@@ -146,12 +150,8 @@ fn with_device<O: Ops>(
         .notices
         .iter()
         .for_each(|n| reporter.say(&format!("note: {n}")));
-    check(&data, &c.settings())?;
-    if !args.resume {
-        dir.forget_checkpoint();
-        let text = serde_json::to_vec_pretty(config).unwrap_or_default();
-        dir.write("config.json", &text)?;
-    }
+    let settings = c.settings();
+    train::check(&data, &settings)?;
     reporter.say(&format!(
         "{path}: {} cells x {} genes, {} considered; training on {}",
         summary.n_obs,
@@ -161,17 +161,31 @@ fn with_device<O: Ops>(
     ));
     let stop = stop_on_signal();
     let checkpoint = dir.join(CHECKPOINT);
-    let fitted = fit(
+    // nothing of an earlier run is touched before the first epoch is done
+    let mut begun = args.resume.then_some(Ok(()));
+    let fitted = train::fit(
         ops,
         &data,
-        &c.settings(),
+        &settings,
         Some(&checkpoint),
         args.resume,
         &stop,
-        &mut |p| reporter.epoch(p),
+        &mut |p| {
+            if begun.get_or_insert_with(|| dir.begin(config)).is_err() {
+                stop.store(true, Ordering::Relaxed);
+            }
+            reporter.epoch(p);
+        },
     );
     reporter.done();
     let fitted: Fit = fitted?;
+    match begun {
+        Some(result) => result?,
+        None => {
+            dir.forget_checkpoint();
+            dir.begin(config)?;
+        }
+    }
     drop(data);
     let test = sealed.open();
     let predicted = predict(&fitted.model, &test.x);
@@ -180,7 +194,14 @@ fn with_device<O: Ops>(
     let summary = Summary::new(&fitted, ops.info(), &path, &summary, &scored, c.seed, &out);
     write_results(dir, &fitted, &test, &predicted, &summary, config)?;
     if fitted.stopped {
-        reporter.say("stopped: the results are those of the best model so far; --resume goes on from the last checkpoint");
+        let then = if checkpoint.is_file() {
+            "; --resume goes on from the last checkpoint"
+        } else {
+            ""
+        };
+        reporter.say(&format!(
+            "stopped: the results are those of the best model so far{then}"
+        ));
     } else {
         dir.forget_checkpoint();
     }
@@ -211,6 +232,7 @@ fn resumed(args: &TrainArgs, given: &[String]) -> Result<TrainConfig, Failure> {
         .map_err(|e| broken(format!("{}: {e}", path.display())))?;
     let (old, new) = (plain(&config), plain(&args.config));
     for name in given {
+        let name = name.strip_prefix("no_").unwrap_or(name);
         if let (Some(a), Some(b)) = (old.get(name), new.get(name))
             && a != b
         {

@@ -169,13 +169,19 @@ pub struct TrainConfig {
 }
 
 impl TrainConfig {
-    /// Fills in what follows from other flags.
+    /// Fills in what follows from other flags; a run to resume takes the rest from its own
+    /// settings.
     ///
     /// # Errors
     /// A combination that makes no sense, as a sentence for the user (wrong usage).
-    pub fn resolve(&mut self) -> Result<(), String> {
+    pub fn resolve(&mut self, resume: bool) -> Result<(), String> {
         self.stratify &= !self.no_stratify;
-        self.no_stratify = false;
+        if self.data.as_ref().is_some_and(|p| p.to_str().is_none()) {
+            return Err("the path of DATA must be UTF-8, so that config.json can hold it".into());
+        }
+        if resume {
+            return Ok(());
+        }
         if self.label.is_empty() && self.regress.is_empty() {
             if self.data.is_some() {
                 return Err(

@@ -73,17 +73,28 @@ fn enumerate(backends: Backends) -> Vec<wgpu::Adapter> {
 #[must_use]
 pub fn adapters() -> Vec<AdapterDescription> {
     let all = enumerate(Backends::all());
-    all.iter()
-        .map(|adapter| {
-            let info = adapter.get_info();
-            AdapterDescription {
-                driver: format!("{} {}", info.driver, info.driver_info)
-                    .trim()
-                    .into(),
-                info: describe(&info),
-            }
-        })
-        .collect()
+    all.iter().map(description).collect()
+}
+
+fn description(adapter: &wgpu::Adapter) -> AdapterDescription {
+    let info = adapter.get_info();
+    AdapterDescription {
+        driver: format!("{} {}", info.driver, info.driver_info)
+            .trim()
+            .into(),
+        info: describe(&info),
+    }
+}
+
+/// Whether OpenGL could find more than software. On Linux without a GPU's device file it cannot,
+/// and loading it makes libraries complain on stderr about a missing display.
+fn has_gpu_node() -> bool {
+    let exists = |path| std::path::Path::new(path).exists();
+    let render = |e: std::fs::DirEntry| e.file_name().to_string_lossy().starts_with("renderD");
+    !cfg!(target_os = "linux")
+        || exists("/dev/nvidiactl")
+        || exists("/dev/dxg")
+        || std::fs::read_dir("/dev/dri").is_ok_and(|mut d| d.any(|e| e.is_ok_and(render)))
 }
 
 /// Names for a message, or `none`.
@@ -111,7 +122,6 @@ pub fn pick(choice: &str) -> Result<Pick> {
     if choice == "cpu" {
         return Ok(Pick::Cpu { note: None });
     }
-    // OpenGL is looked at last: loading it can be slow and noisy
     let mut found = enumerate(Backends::PRIMARY);
     if choice == "auto" {
         return Ok(auto(found));
@@ -119,7 +129,8 @@ pub fn pick(choice: &str) -> Result<Pick> {
     let part = choice.to_lowercase();
     let fits =
         |a: &wgpu::Adapter| choice == "gpu" || a.get_info().name.to_lowercase().contains(&part);
-    if !found.iter().any(|a| fits(a) && is_real(a)) {
+    let looked = found.iter().any(|a| fits(a) && is_real(a));
+    if !looked && (found.is_empty() || has_gpu_node()) {
         found.extend(enumerate(Backends::GL));
         found.sort_by_key(|a| rank(&a.get_info()));
     }
@@ -127,13 +138,13 @@ pub fn pick(choice: &str) -> Result<Pick> {
         Some(adapter) => Ok(Pick::Gpu(Box::new(Gpu::open(adapter)?))),
         None => Err(DeviceError::NoAdapter {
             wanted: choice.into(),
-            found: names(&adapters()),
+            found: names(&found.iter().map(description).collect::<Vec<_>>()),
         }),
     }
 }
 
 fn auto(mut found: Vec<wgpu::Adapter>) -> Pick {
-    if !found.iter().any(is_real) {
+    if !found.iter().any(is_real) && has_gpu_node() {
         found.extend(enumerate(Backends::GL));
     }
     let mut refusal = None;

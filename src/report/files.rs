@@ -35,7 +35,11 @@ pub enum Claim {
 
 /// A directory that a run may write to.
 #[derive(Clone, Debug)]
-pub struct RunDir(PathBuf);
+pub struct RunDir {
+    path: PathBuf,
+    /// Directories that the claim made, innermost first.
+    made: Vec<PathBuf>,
+}
 
 impl RunDir {
     /// Claims a directory before the long run: makes it, refuses one that holds something, tries
@@ -49,10 +53,10 @@ impl RunDir {
             if !path.join(CHECKPOINT).is_file() {
                 return Err(OutputError::new(
                     format!("{shown} holds no {CHECKPOINT} to resume from"),
-                    "a finished run has none; start anew without --resume",
+                    "a finished run has none, nor has one that ended before its first epoch; start anew with --force",
                 ));
             }
-        } else if path.is_file() {
+        } else if path.exists() && !path.is_dir() {
             return Err(OutputError::new(
                 format!("--out {shown} is a file"),
                 "name a directory",
@@ -71,18 +75,57 @@ impl RunDir {
                 "name a directory that you may write to",
             )
         };
-        std::fs::create_dir_all(path).map_err(unwritable)?;
-        let probe = path.join(".yoto-gpu");
-        std::fs::write(&probe, b"")
-            .and_then(|()| std::fs::remove_file(&probe))
-            .map_err(unwritable)?;
-        Ok(Self(path.into()))
+        let absent = |p: &&Path| !p.as_os_str().is_empty() && !p.exists();
+        let dir = Self {
+            path: path.into(),
+            made: path
+                .ancestors()
+                .take_while(absent)
+                .map(Into::into)
+                .collect(),
+        };
+        let probe = path.join(".yoto-gpu.tmp");
+        let tried = std::fs::create_dir_all(path)
+            .and_then(|()| std::fs::write(&probe, b""))
+            .and_then(|()| std::fs::remove_file(&probe));
+        if let Err(e) = tried {
+            dir.abandon();
+            return Err(unwritable(e));
+        }
+        if let Some(name) = FILES.iter().find(|f| path.join(f).is_dir()) {
+            return Err(OutputError::new(
+                format!("{} is a directory", path.join(name).display()),
+                "a result is to be written there: name another --out",
+            ));
+        }
+        Ok(dir)
+    }
+
+    /// Removes the directories that the claim made, where nothing was written to them.
+    pub fn abandon(&self) {
+        for path in &self.made {
+            // one that holds something stays, as it should
+            let _ = std::fs::remove_dir(path);
+        }
+    }
+
+    /// Begins a run: removes the results of an earlier one and writes `config.json`.
+    ///
+    /// # Errors
+    /// As [`RunDir::write`].
+    pub fn begin(&self, config: &Value) -> Result<()> {
+        for name in FILES.iter().filter(|name| **name != CHECKPOINT) {
+            // an absent file is what is wanted
+            let _ = std::fs::remove_file(self.join(name));
+        }
+        let text = serde_json::to_vec_pretty(config).map_err(unwritten)?;
+        self.write("config.json", &text)
     }
 
     /// Path of a file of the run.
     #[must_use]
     pub fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 
     /// Writes a file beside its place and renames it there, so that no half file is ever seen.
@@ -101,7 +144,7 @@ impl RunDir {
             })
     }
 
-    /// Removes what an earlier run left, but for the files that this run replaces.
+    /// Removes the checkpoint of a run that is done, or of another one.
     pub fn forget_checkpoint(&self) {
         // an absent file is what is wanted
         let _ = std::fs::remove_file(self.join(CHECKPOINT));
