@@ -12,6 +12,7 @@ mod record;
 pub use adapter::{AdapterDescription, Pick, adapters, pick};
 
 use crate::error::DeviceError;
+use crate::kernels::linear::DEFAULT_TILE;
 use crate::kernels::registry::{
     MAX_GROUPS, MAX_INVOCATIONS, MAX_STORAGE_BUFFERS, MAX_WORKGROUP_BYTES,
 };
@@ -36,6 +37,8 @@ pub struct Gpu {
     allocations: Vec<Option<Allocation>>,
     held: u64,
     recording: Recording,
+    /// Tile shape of the dense layers, an index into `kernels::linear::TILES`.
+    tile: usize,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -102,6 +105,7 @@ impl Gpu {
             allocations: Vec::new(),
             held: 0,
             recording,
+            tile: DEFAULT_TILE,
             fault,
         })
     }
