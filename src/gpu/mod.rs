@@ -5,11 +5,12 @@
 //! so that a training step creates nothing on the device. Errors of launches are remembered and
 //! reported by the next call that can fail.
 mod adapter;
+pub mod capture;
 mod launch;
 mod memory;
 mod record;
 
-pub use adapter::{AdapterDescription, Pick, adapters, pick};
+pub use adapter::{AdapterDescription, Candidate, Pick, adapters, candidates, pick};
 
 use crate::error::DeviceError;
 use crate::kernels::registry::{
@@ -36,6 +37,7 @@ pub struct Gpu {
     allocations: Vec<Option<Allocation>>,
     held: u64,
     recording: Recording,
+    capture: capture::Capture,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -102,6 +104,7 @@ impl Gpu {
             allocations: Vec::new(),
             held: 0,
             recording,
+            capture: capture::Capture::Off,
             fault,
         })
     }
@@ -116,7 +119,7 @@ impl Gpu {
     }
 
     /// Remembers a failure for [`Gpu::check`].
-    fn fail(&self, message: impl Into<String>) {
+    pub(crate) fn fail(&self, message: impl Into<String>) {
         self.fault
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,9 +1,10 @@
 //! Dense layers, activations, losses, sums, the optimiser.
 use crate::common::gpu;
-use crate::compare::{Device, Inputs, Mode, U, compare, sums};
+use crate::compare::{Device, Inputs, Mode, U, compare, hold, sums};
+use yoto_gpu::check::cases::dense as cases;
 use yoto_gpu::kernels::{
-    ablate::Ablate, activation::Activation, adamw::AdamW, column_sum::ColumnSum,
-    cross_entropy::CrossEntropy, first::First, huber::Huber, linear::Linear, sum::Sum,
+    ablate::Ablate, activation::Activation, column_sum::ColumnSum, cross_entropy::CrossEntropy,
+    first::First, huber::Huber, linear::Linear, sum::Sum,
 };
 use yoto_gpu::ops::{COLUMN_CHUNK, MISSING};
 
@@ -377,7 +378,7 @@ fn sum() {
 #[test]
 fn adamw() {
     let Some(mut gpu) = gpu() else { return };
-    // a large eps shows whether it stands outside the root
+    // a large eps shows whether it stands outside the root; the last has more than 65,535 groups
     for (n, eps) in [
         (1u32, 1e-8f32),
         (255, 0.1),
@@ -386,49 +387,7 @@ fn adamw() {
         (10_007, 1e-8),
         (256 * 65_535 + 1, 0.1),
     ] {
-        let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
-            let mut p = AdamW {
-                n,
-                lr: 0.01,
-                beta1: 0.9,
-                beta2: 0.999,
-                eps,
-                weight_decay: 0.1,
-                correction1: 0.271,
-                correction2: 0.002_997,
-            };
-            if inputs.mode == Mode::Fault {
-                p.eps += 1e-4;
-                p.weight_decay *= 1.01;
-            }
-            let len = n as usize;
-            let (w, g, m) = (
-                inputs.rng.floats(len),
-                inputs.rng.floats(len),
-                inputs.rng.floats(len),
-            );
-            let v: Vec<f32> = inputs
-                .rng
-                .floats(len)
-                .iter()
-                .map(|v| v * v * 1e-3)
-                .collect();
-            let (w, g, m, v) = (dev.f(&w), dev.f(&g), dev.f(&m), dev.f(&v));
-            dev.adamw(p, w, g, m, v);
-            vec![dev.get(w), dev.get(m), dev.get(v)]
-        };
-        let bound = |want: &[Vec<f64>], _: &[Vec<f64>]| {
-            // the step lr m / sqrt(v): eight roundings, more where m cancels
-            let step = |((w, m), v): ((&f64, &f64), &f64)| {
-                let root = (v / 0.002_997).sqrt() + f64::from(eps);
-                3.0 * U * w.abs() + 0.01 * ((m.abs() * 10.0 + 8.0) / 0.271) / root * U
-            };
-            let w = want[0].iter().zip(&want[1]).zip(&want[2]).map(step);
-            let m = want[1].iter().map(|_| 4.0 * U);
-            let v = want[2].iter().map(|v| 6.0 * U * v.abs() + 1e-30);
-            vec![w.collect(), m.collect(), v.collect()]
-        };
-        compare(&format!("adamw n={n} eps={eps}"), &mut gpu, &run, &bound);
+        hold(&mut gpu, &cases::adamw(n, eps));
     }
 }
 
@@ -449,19 +408,6 @@ fn ablate() {
             first_gene,
             n_genes,
         };
-        let (r, h, k) = (n_rows as usize, width as usize, n_panel as usize);
-        let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
-            let (z, x, w) = (inputs.faulty(r * h), inputs.draw(r * k), inputs.draw(k * h));
-            let x = if inputs.mode == Mode::Size {
-                x.iter().map(|x| -x).collect()
-            } else {
-                x
-            };
-            let (z, x, w) = (dev.f(&z), dev.f(&x), dev.f(&w));
-            let out = dev.poison(n_genes as usize * r * h);
-            dev.ablate(p, z, x, w, out);
-            vec![dev.get(out)]
-        };
-        compare(&format!("ablate {p:?}"), &mut gpu, &run, &sums(2));
+        hold(&mut gpu, &cases::ablate(p));
     }
 }
