@@ -12,10 +12,12 @@
 //! [`browser`] in Chromium's WebGPU. The tests of the kernels use the same cases at more and larger
 //! sizes.
 mod bounds;
+pub mod browser;
 mod case;
 pub mod cases;
 mod device;
 mod inputs;
+mod serve;
 
 pub use bounds::{U, Values, equal, share, sums};
 pub use case::{Case, Expected, Verdict};

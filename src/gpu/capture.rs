@@ -1,16 +1,19 @@
 //! Capture of what a device is told to do, so that another implementation can do the same
-//! (`crate::check::browser`). Off unless asked for.
+//! ([`crate::check::browser`]). Off unless asked for; it is there for tests.
+//!
+//! All data are words of 32 bits, whatever they mean.
 use super::{Gpu, record::Range};
+use serde::Serialize;
 use std::collections::VecDeque;
 
 /// A range of a captured buffer, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Span {
     /// Which buffer.
     pub id: u32,
     /// First word.
     pub offset: usize,
-    /// Words; what is bound or read is at least one.
+    /// Words; a launch binds at least one.
     pub len: usize,
 }
 
@@ -22,7 +25,8 @@ impl From<Range> for Span {
 }
 
 /// Something that a device was told to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
 pub enum Event {
     /// Make a buffer of zeros.
     Alloc {
@@ -31,12 +35,12 @@ pub enum Event {
         /// Its length.
         words: usize,
     },
-    /// Overwrite the first bytes of a range.
+    /// Overwrite the first words of a range.
     Write {
         /// Where.
         to: Span,
         /// What.
-        data: Vec<u8>,
+        data: Vec<u32>,
     },
     /// Run a kernel.
     Launch {
@@ -44,8 +48,8 @@ pub enum Event {
         stem: &'static str,
         /// Name of its entry point.
         entry: &'static str,
-        /// Bytes of its parameters.
-        params: Vec<u8>,
+        /// Its parameters.
+        params: Vec<u32>,
         /// Workgroups along x, y, z.
         grid: [u32; 3],
         /// Its buffers, in the order of the entry's bindings.
@@ -64,7 +68,7 @@ pub(super) enum Capture {
     #[default]
     Off,
     Recording(Vec<Event>),
-    Answering(VecDeque<Vec<u8>>),
+    Answering(VecDeque<Vec<u32>>),
 }
 
 impl Gpu {
@@ -82,9 +86,9 @@ impl Gpu {
         }
     }
 
-    /// From now on launches do nothing and reads give these bytes, in turn, until
+    /// From now on launches do nothing and reads give these words, in turn, until
     /// [`Gpu::take_capture`]: what another implementation read when it replayed a capture.
-    pub fn answer_reads(&mut self, answers: Vec<Vec<u8>>) {
+    pub fn answer_reads(&mut self, answers: Vec<Vec<u32>>) {
         self.capture = Capture::Answering(answers.into());
     }
 
@@ -98,10 +102,10 @@ impl Gpu {
         matches!(self.capture, Capture::Answering(_))
     }
 
-    /// The bytes of the next read; none where answers ran out or have another length.
-    pub(super) fn answer(&mut self, bytes: usize) -> Option<Vec<u8>> {
+    /// The words of the next read; none where answers ran out or have another length.
+    pub(super) fn answer(&mut self, len: usize) -> Option<Vec<u32>> {
         match &mut self.capture {
-            Capture::Answering(answers) => answers.pop_front().filter(|a| a.len() == bytes),
+            Capture::Answering(answers) => answers.pop_front().filter(|a| a.len() == len),
             _ => None,
         }
     }

@@ -84,7 +84,7 @@ impl Gpu {
         }
         self.note(|| Event::Write {
             to: to.into(),
-            data: data.to_vec(),
+            data: bytemuck::pod_collect_to_vec(data),
         });
         for (i, piece) in data.chunks(UPLOAD_PIECE).enumerate() {
             let at = (to.offset * 4 + i * UPLOAD_PIECE) as u64;
@@ -108,7 +108,7 @@ impl Gpu {
             return Ok(Vec::new());
         }
         if self.is_answering() {
-            let answer = self.answer(len * 4);
+            let answer = self.answer(len);
             let answer = answer.ok_or_else(|| DeviceError::Failed("no answer to a read".into()))?;
             return Ok(bytemuck::pod_collect_to_vec(&answer));
         }

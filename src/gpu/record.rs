@@ -117,7 +117,7 @@ impl Gpu {
         self.note(|| Event::Launch {
             stem: entry.stem,
             entry: entry.name,
-            params: bytemuck::bytes_of(params).to_vec(),
+            params: bytemuck::pod_collect_to_vec(bytemuck::bytes_of(params)),
             grid,
             buffers: buffers.iter().map(|&b| b.into()).collect(),
         });
