@@ -7,6 +7,7 @@ use std::time::Duration;
 use yoto_gpu::check::browser::{Replayed, Work, find, replay, verdicts};
 use yoto_gpu::check::{Case, cases};
 use yoto_gpu::gpu::Gpu;
+use yoto_gpu::gpu::capture::Event;
 
 /// Far more than it takes: 2 s on two cores.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -47,6 +48,14 @@ fn every_kernel_compiles_and_agrees() {
     };
     let cases = cases::all();
     let work = Work::capture(&mut gpu, &cases).unwrap();
+    for (case, events) in cases.iter().zip(&work.cases) {
+        let launched = |(stem, name)| {
+            let same = |e: &Event| matches!(e, Event::Launch { stem: s, entry, .. } if (*s, *entry) == (stem, name));
+            events.iter().any(same)
+        };
+        let written = case.outputs.iter().all(|e| launched((e.stem, e.name)));
+        assert!(written, "{}: an entry is not launched", case.name);
+    }
     let replayed = replay(&chromium, &work, LIMIT).unwrap();
     println!("Chromium's adapter: {}", replayed.adapter);
     assert_eq!(replayed.refused, []);

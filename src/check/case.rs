@@ -135,7 +135,8 @@ impl Verdict {
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         // not the largest by `max`, which NaN would slip through
-        if let Some(i) = self.shares.iter().position(|s| !(*s <= 1.0)) {
+        let wrong = |s: &f64| s.is_nan() || *s > 1.0;
+        if let Some(i) = self.shares.iter().position(wrong) {
             return Some(format!(
                 "output {i} is at {:.3} of its bound",
                 self.shares[i]

@@ -18,6 +18,7 @@ pub mod cases;
 mod device;
 mod inputs;
 mod serve;
+pub mod table;
 
 pub use bounds::{U, Values, equal, share, sums};
 pub use case::{Case, Expected, Verdict};

@@ -97,7 +97,7 @@ impl Candidate {
 
 /// All adapters, OpenGL's too, best first, to be opened one by one.
 #[must_use]
-pub fn candidates() -> Vec<Candidate> {
+pub fn all_candidates() -> Vec<Candidate> {
     let all = enumerate(Backends::all());
     all.into_iter().map(Candidate).collect()
 }

@@ -10,7 +10,7 @@ mod launch;
 mod memory;
 mod record;
 
-pub use adapter::{AdapterDescription, Candidate, Pick, adapters, candidates, pick};
+pub use adapter::{AdapterDescription, Candidate, Pick, adapters, all_candidates, pick};
 
 use crate::error::DeviceError;
 use crate::kernels::registry::{

@@ -34,12 +34,12 @@ pub fn hold(gpu: &mut Gpu, case: &Case<'_>) {
     assert_eq!(verdict.fault(), None, "{name}");
 }
 
+/// A case's run.
+pub type Run<'a> = &'a dyn Fn(&mut dyn Device, &mut Inputs) -> Vec<Values>;
+/// Bounds from the right values and those under [`Mode::Size`].
+pub type Bound<'a> = &'a dyn Fn(&[Values], &[Values]) -> Vec<Values>;
+
 /// As [`hold`], of a case that one test alone has.
-pub fn compare<'a>(
-    name: &str,
-    gpu: &mut Gpu,
-    run: impl Fn(&mut dyn Device, &mut Inputs) -> Vec<Values> + 'a,
-    bound: impl Fn(&[Values], &[Values]) -> Vec<Values> + 'a,
-) {
+pub fn compare(name: &str, gpu: &mut Gpu, run: Run<'_>, bound: Bound<'_>) {
     hold(gpu, &Case::new(name, &[], run, bound));
 }

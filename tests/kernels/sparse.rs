@@ -1,25 +1,7 @@
 //! Products with the packed cells and the panel's values, over one page and over several.
 use crate::common::gpu;
 use crate::compare::{Device, Inputs, compare, hold, sums};
-use yoto_gpu::check::cases::sparse::{self as cases, Cells, upload};
-use yoto_gpu::data::packed::Packed;
-use yoto_gpu::kernels::sparse::Sparse;
-use yoto_gpu::ops::PageBuf;
-
-fn params(packed: &Packed, page: &PageBuf, n_rows: usize, row_offset: u32, width: usize) -> Sparse {
-    Sparse {
-        n_rows: n_rows as u32,
-        row_offset,
-        first_cell: page.first_cell,
-        n_cells: page.n_cells,
-        n_blocks: packed.n_blocks as u32,
-        n_genes: packed.n_genes as u32,
-        width: width as u32,
-        power_x: 1,
-        power_d: 1,
-        accumulate: 0,
-    }
-}
+use yoto_gpu::check::cases::sparse::{self as cases, Cells, params, upload};
 
 /// Cells, genes, percent, words a page, cells of the batch, width.
 const fn cells(
@@ -56,45 +38,7 @@ const CASES: [Cells; 9] = [
 fn forward() {
     let Some(mut gpu) = gpu() else { return };
     for (case, soft) in CASES.into_iter().flat_map(|c| [(c, false), (c, true)]) {
-        let Cells {
-            n_cells,
-            n_genes,
-            batch,
-            width,
-            ..
-        } = case;
-        let packed = case.packed();
-        let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
-            let rows: Vec<u32> = (0..batch + 3)
-                .map(|_| inputs.rng.below(n_cells) as u32)
-                .collect();
-            let (scale, w) = (inputs.faulty(n_genes), inputs.faulty(n_genes * width));
-            // a hard mask keeps every third gene
-            let keep = |g: usize| soft || g % 3 == (n_genes - 1) % 3;
-            let scale: Vec<f32> = (0..n_genes)
-                .map(|g| if keep(g) { scale[g] } else { 0.0 })
-                .collect();
-            let base = inputs.faulty(width);
-            let (rows, scale, w, base) = (dev.u(&rows), dev.f(&scale), dev.f(&w), dev.f(&base));
-            let z = dev.poison(batch * width);
-            for page in upload(dev, &packed) {
-                dev.sparse_forward(
-                    params(&packed, &page, batch, 3, width),
-                    page,
-                    rows,
-                    scale,
-                    w,
-                    base,
-                    z,
-                );
-            }
-            vec![dev.get(z)]
-        };
-        let name = format!(
-            "sparse forward {case:?} soft={soft} pages={}",
-            packed.pages.len()
-        );
-        compare(&name, &mut gpu, &run, &sums(n_genes + 2));
+        hold(&mut gpu, &cases::forward(case, soft));
     }
 }
 

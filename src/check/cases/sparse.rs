@@ -9,6 +9,9 @@ use crate::ops::{FBuf, PageBuf};
 #[must_use]
 pub fn all() -> Vec<Case<'static>> {
     vec![
+        forward(SMALL, true),
+        forward(SMALL, false),
+        forward(PAGED, true),
         transpose(SMALL, 1, 1, false),
         transpose(PAGED, 2, 1, true),
         transpose(PAGED, 1, 2, false),
@@ -100,6 +103,29 @@ pub fn upload(dev: &mut dyn Device, packed: &Packed) -> Vec<PageBuf> {
     packed.pages.iter().map(&mut page).collect()
 }
 
+/// Parameters of a product of the batch that begins at `row_offset` with one page.
+#[must_use]
+pub fn params(
+    packed: &Packed,
+    page: &PageBuf,
+    n_rows: usize,
+    row_offset: u32,
+    width: usize,
+) -> Sparse {
+    Sparse {
+        n_rows: n_rows as u32,
+        row_offset,
+        first_cell: page.first_cell,
+        n_cells: page.n_cells,
+        n_blocks: packed.n_blocks as u32,
+        n_genes: packed.n_genes as u32,
+        width: width as u32,
+        power_x: 1,
+        power_d: 1,
+        accumulate: 0,
+    }
+}
+
 /// The sum over the batch of `x^power_x d^power_d`, over all pages; `add`: to what is there.
 #[must_use]
 pub fn transpose(cells: Cells, power_x: u32, power_d: u32, add: bool) -> Case<'static> {
@@ -121,16 +147,10 @@ pub fn transpose(cells: Cells, power_x: u32, power_d: u32, add: bool) -> Case<'s
         };
         for (j, page) in upload(dev, &packed).into_iter().enumerate() {
             let p = Sparse {
-                n_rows: cells.batch as u32,
-                row_offset: 3,
-                first_cell: page.first_cell,
-                n_cells: page.n_cells,
-                n_blocks: packed.n_blocks as u32,
-                n_genes: packed.n_genes as u32,
-                width: cells.width as u32,
                 power_x,
                 power_d,
                 accumulate: u32::from(add || j > 0),
+                ..params(&packed, &page, cells.batch, 3, cells.width)
             };
             dev.sparse_transpose(p, page, rows, d, out);
         }
@@ -177,4 +197,30 @@ pub fn panel(cells: Cells, k: usize, drop: f64) -> Case<'static> {
     Case::new(name, &[&panel::GATHER], run, |want, _| {
         vec![want[0].iter().map(|x| 3.0 * U * x.abs() + U).collect()]
     })
+}
+
+/// The batch's cells times scaled weights, over all pages; `soft`: every gene counts, else a third.
+#[must_use]
+pub fn forward(cells: Cells, soft: bool) -> Case<'static> {
+    let packed = cells.packed();
+    let (n_genes, width, batch) = (cells.n_genes, cells.width, cells.batch);
+    let name = format!("sparse forward {cells:?} soft={soft}");
+    let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
+        let rows = cells.rows(3, &mut inputs.rng);
+        let (scale, w) = (inputs.faulty(n_genes), inputs.faulty(n_genes * width));
+        // a hard mask keeps every third gene
+        let keep = |g: usize| soft || g % 3 == (n_genes - 1) % 3;
+        let scale: Vec<f32> = (0..n_genes)
+            .map(|g| if keep(g) { scale[g] } else { 0.0 })
+            .collect();
+        let base = inputs.faulty(width);
+        let (rows, scale, w, base) = (dev.u(&rows), dev.f(&scale), dev.f(&w), dev.f(&base));
+        let z = dev.poison(batch * width);
+        for page in upload(dev, &packed) {
+            let p = params(&packed, &page, batch, 3, width);
+            dev.sparse_forward(p, page, rows, scale, w, base, z);
+        }
+        vec![dev.get(z)]
+    };
+    Case::new(name, &[&sparse::FORWARD], run, sums(n_genes + 2))
 }
