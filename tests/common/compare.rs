@@ -1,7 +1,7 @@
 //! Holds a GPU's results to the cases of `yoto_gpu::check`; every comparison is itself put to the
 //! test each time.
 use yoto_gpu::check::Case;
-pub use yoto_gpu::check::{Device, Inputs, Mode, Rng, U, Values, equal, seed, share, sums};
+pub use yoto_gpu::check::{Device, Inputs, Mode, Values, share, sums};
 use yoto_gpu::gpu::Gpu;
 
 /// Prints and checks the share of the bound, and that a wrong or NaN element would have failed.
