@@ -4,12 +4,16 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
+use yoto_gpu::cli::check::{BenchArgs, run_table};
 use yoto_gpu::cli::{Cli, Command, run};
 
 fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
-    let Command::Train(mut args) = cli.command;
+    let mut args = match cli.command {
+        Command::Train(args) => args,
+        Command::Bench(args) => return bench(&args),
+    };
     if let Err(what) = args.config.resolve(args.resume) {
         tell(&format!(
             "error: {what}\n\nFor more information, try 'yoto-gpu train --help'."
@@ -30,6 +34,36 @@ fn main() -> ExitCode {
             }
             _ if outcome.stopped => ExitCode::from(130),
             _ => ExitCode::SUCCESS,
+        },
+        Err(failure) => {
+            tell(&format!("error: {}\nhint: {}", failure.what, failure.hint));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `bench --check`: 0 where every kernel is right on every device.
+fn bench(args: &BenchArgs) -> ExitCode {
+    if !args.check.check {
+        tell("error: give --check\n\nFor more information, try 'yoto-gpu bench --help'.");
+        return ExitCode::from(2);
+    }
+    match run_table(args.device.as_deref(), args.check.browser, args.json) {
+        Ok((text, right)) => match std::io::stdout().write_all(text.as_bytes()) {
+            Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+                tell(&format!(
+                    "error: stdout cannot be written: {e}\nhint: check the disk"
+                ));
+                ExitCode::FAILURE
+            }
+            _ if right => ExitCode::SUCCESS,
+            _ => {
+                tell(
+                    "error: a kernel is out of its bounds\nhint: see the lines with FAILED; \
+                     --device cpu trains without an adapter",
+                );
+                ExitCode::FAILURE
+            }
         },
         Err(failure) => {
             tell(&format!("error: {}\nhint: {}", failure.what, failure.hint));

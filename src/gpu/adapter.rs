@@ -76,6 +76,32 @@ pub fn adapters() -> Vec<AdapterDescription> {
     all.iter().map(description).collect()
 }
 
+/// An adapter that can be opened.
+#[derive(Debug)]
+pub struct Candidate(wgpu::Adapter);
+
+impl Candidate {
+    /// What it says of itself.
+    #[must_use]
+    pub fn description(&self) -> AdapterDescription {
+        description(&self.0)
+    }
+    /// Opens it, as often as it is wanted.
+    ///
+    /// # Errors
+    /// [`DeviceError::Limit`] where it lacks a limit, [`DeviceError::Failed`] where it does not open.
+    pub fn open(&self) -> Result<Gpu> {
+        Gpu::open(&self.0)
+    }
+}
+
+/// All adapters, OpenGL's too, best first, to be opened one by one.
+#[must_use]
+pub fn all_candidates() -> Vec<Candidate> {
+    let all = enumerate(Backends::all());
+    all.into_iter().map(Candidate).collect()
+}
+
 fn description(adapter: &wgpu::Adapter) -> AdapterDescription {
     let info = adapter.get_info();
     AdapterDescription {
