@@ -34,13 +34,14 @@
 //! Noise, dropout and the order of the cells come from Philox counters by integer arithmetic, so
 //! they are the same bits everywhere and a run can be resumed from its step number alone. Sums are
 //! taken in a fixed order: same seed and device, same bytes.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![expect(
     clippy::too_many_arguments,
     reason = "an operation takes an argument a binding"
 )]
 #![warn(missing_docs, unreachable_pub)]
 
+pub mod bench;
 pub mod cli;
 pub mod cpu;
 pub mod data;

@@ -4,23 +4,28 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
-use yoto_gpu::cli::{Cli, Command, run};
+use yoto_gpu::cli::{Cli, Command, devices, run};
 
 fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
-    let Command::Train(mut args) = cli.command;
-    if let Err(what) = args.config.resolve(args.resume) {
-        tell(&format!(
-            "error: {what}\n\nFor more information, try 'yoto-gpu train --help'."
-        ));
-        return ExitCode::from(2);
-    }
-    let given = matches
-        .subcommand()
-        .map(|(_, m)| given(m))
-        .unwrap_or_default();
-    match run::run(*args, &given) {
+    let outcome = match cli.command {
+        Command::Train(mut args) => {
+            if let Err(what) = args.config.resolve(args.resume) {
+                tell(&format!(
+                    "error: {what}\n\nFor more information, try 'yoto-gpu train --help'."
+                ));
+                return ExitCode::from(2);
+            }
+            let given = matches
+                .subcommand()
+                .map(|(_, m)| given(m))
+                .unwrap_or_default();
+            run::run(*args, &given)
+        }
+        Command::Devices(args) => devices::run(&args),
+    };
+    match outcome {
         Ok(outcome) => match std::io::stdout().write_all(outcome.text.as_bytes()) {
             Err(e) if e.kind() != ErrorKind::BrokenPipe => {
                 tell(&format!(

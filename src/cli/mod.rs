@@ -1,4 +1,5 @@
 //! Flags and their help, one file a subcommand; what they do is the business of the stages.
+pub mod devices;
 pub mod progress;
 pub mod run;
 pub mod train;
@@ -26,4 +27,6 @@ pub struct Cli {
 pub enum Command {
     /// Pick a panel of k genes and train the network that reads only them
     Train(Box<train::TrainArgs>),
+    /// List the adapters, what the kernels need of them, and which one `--device auto` takes
+    Devices(devices::DevicesArgs),
 }

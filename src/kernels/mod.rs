@@ -25,6 +25,7 @@ macro_rules! mirror {
 pub mod ablate;
 pub mod activation;
 pub mod adamw;
+pub mod ceiling;
 pub mod column_sum;
 pub mod cross_entropy;
 pub mod first;

@@ -1,0 +1,11 @@
+//! `yoto-gpu bench`: what a device can do at most, what the kernels and the training step make of it,
+//! and files of it that can be compared. Nothing here trains anything that is kept.
+mod ceilings;
+mod cpu_ceilings;
+mod host;
+pub mod listing;
+mod probe;
+pub mod schema;
+pub mod simulate;
+mod spread;
+pub(crate) mod table;
