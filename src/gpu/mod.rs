@@ -8,6 +8,7 @@ mod adapter;
 mod launch;
 mod limits;
 mod memory;
+mod profile;
 mod record;
 
 pub use adapter::{
@@ -15,6 +16,7 @@ pub use adapter::{
 };
 pub(crate) use limits::has_matrix;
 pub use limits::{FeatureUse, LimitNeed};
+pub use profile::LaunchTime;
 
 use crate::error::DeviceError;
 use crate::ops::{ALIGN, DeviceInfo, Result};
