@@ -19,6 +19,7 @@ pub use limits::{FeatureUse, LimitNeed};
 pub use profile::LaunchTime;
 
 use crate::error::DeviceError;
+use crate::kernels::linear::DEFAULT_TILE;
 use crate::ops::{ALIGN, DeviceInfo, Result};
 use memory::Allocation;
 use record::Recording;
@@ -40,6 +41,8 @@ pub struct Gpu {
     allocations: Vec<Option<Allocation>>,
     held: u64,
     recording: Recording,
+    /// Tile shape of the dense layers, an index into `kernels::linear::TILES`.
+    tile: usize,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -107,6 +110,7 @@ impl Gpu {
             allocations: Vec::new(),
             held: 0,
             recording,
+            tile: DEFAULT_TILE,
             fault,
         })
     }
