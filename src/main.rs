@@ -4,9 +4,11 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
-use yoto_gpu::cli::{Cli, Command, devices, run};
+use std::time::Instant;
+use yoto_gpu::cli::{Cli, Command, bench, devices, run};
 
 fn main() -> ExitCode {
+    let begin = Instant::now();
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     let outcome = match cli.command {
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
             run::run(*args, &given)
         }
         Command::Devices(args) => devices::run(&args),
+        Command::Bench(args) => bench::run(&args, begin),
     };
     match outcome {
         Ok(outcome) => match std::io::stdout().write_all(outcome.text.as_bytes()) {

@@ -156,10 +156,7 @@ fn measures(d: &DeviceResult) -> Vec<(&'static str, String, Option<f64>)> {
         add("device memory, MB", Some(s.device_bytes as f64 / 1e6));
     }
     for k in &d.kernels {
-        let name = match k.launch {
-            0 => format!("{} {}", k.phase, k.name),
-            n => format!("{} {} ({})", k.phase, k.name, n + 1),
-        };
+        let name = format!("{} {}", k.phase, k.label());
         all.push(("kernels", format!("{name}, us"), Some(k.median_us)));
         all.push((
             "kernels",

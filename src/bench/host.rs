@@ -42,6 +42,11 @@ pub(super) fn peak_memory() -> Option<u64> {
     kilobytes("/proc/self/status", "VmHWM:")
 }
 
+/// Lets the peak begin anew at what is held now; where the system does not, it stays.
+pub(super) fn forget_peak_memory() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 fn kilobytes(path: &str, key: &str) -> Option<u64> {
     let text = text(Path::new(path))?;
     let line = text.lines().find_map(|l| l.strip_prefix(key))?;

@@ -55,7 +55,7 @@ pub fn words(column: &Column) -> String {
         text += &format!(
             " {} {}: {} operations a byte, {} GFLOP/s, {:.0} % of the roof.",
             p.kernel.phase,
-            p.kernel.name,
+            p.kernel.label(),
             short(p.intensity),
             short(p.rate),
             100.0 * p.kernel.roofline_share
@@ -191,7 +191,7 @@ fn draw(column: &Column, to: &mut String) -> Result<(), Fault> {
     )?;
     for p in &points {
         let (x, y) = right(p.intensity, p.rate);
-        let text = p.kernel.name.clone();
+        let text = p.kernel.label();
         labels.put(&root, &text, (x + 8, y), (x, y), colour(p.kernel))?;
     }
     for (i, (name, colour)) in [("select", SELECT), ("panel", PANEL)]

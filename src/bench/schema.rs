@@ -197,8 +197,10 @@ pub struct Check {
 /// A kernel of the training step, timed inside real steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KernelResult {
-    /// `file/entry` of the kernel (the CPU path: the operation that it stands for).
+    /// `file/entry` of the kernel, without the shape of its tiles (the CPU path: the operation).
     pub name: String,
+    /// `file/entry` that ran, with the shape of its tiles.
+    pub variant: String,
     /// `select` or `panel`.
     pub phase: String,
     /// Which launch of that kernel in a step, from 0: one kernel may run at several shapes.
@@ -249,7 +251,8 @@ pub struct StepResult {
     pub dispatches: f64,
     /// Submissions a step.
     pub submissions: f64,
-    /// Host time a step: encoding and submitting, without waiting for the device. `null` on the CPU
+    /// Host time a step: recording a submission's worth of steps while the device is idle and submitting
+    /// them, the median of nine times. `null` on the CPU
     /// path, where the host is the device.
     pub host_us: Option<f64>,
     /// The same a dispatch.
@@ -262,4 +265,15 @@ pub struct StepResult {
     pub device_bytes: u64,
     /// Mean loss of the first timed step and of the last one: the steps are real.
     pub losses: [f64; 2],
+}
+
+impl KernelResult {
+    /// Its name, with a number where a step launches it more than once.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self.launch {
+            0 => self.name.clone(),
+            n => format!("{} ({})", self.name, n + 1),
+        }
+    }
 }

@@ -106,7 +106,7 @@ fn device(d: &DeviceResult) -> String {
             .map(|k| {
                 vec![
                     k.phase.clone(),
-                    k.name.clone(),
+                    k.label(),
                     short(k.median_us),
                     short(k.p10_us),
                     short(k.p90_us),

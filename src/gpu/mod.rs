@@ -147,6 +147,11 @@ impl Gpu {
     pub fn bind_groups_made(&self) -> u64 {
         self.recording.bind_groups_made
     }
+    /// Launches of one submission at most.
+    #[must_use]
+    pub fn per_submit(&self) -> usize {
+        self.recording.per_submit
+    }
     /// Submissions so far.
     #[must_use]
     pub fn submissions(&self) -> u64 {

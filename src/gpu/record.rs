@@ -57,7 +57,7 @@ pub(super) struct Recording {
     // before the encoder, so that it is dropped first
     pass: Option<wgpu::ComputePass<'static>>,
     encoder: Option<wgpu::CommandEncoder>,
-    per_submit: usize,
+    pub(super) per_submit: usize,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     pub(super) profile: Option<Box<Profile>>,
     pub(super) dispatches: u64,

@@ -122,7 +122,7 @@ fn mean_epoch(runs: &[Run]) -> Option<Epoch> {
 }
 
 /// Refuses seeds whose random streams would not be those of single runs.
-fn check_repeats(seed: u64, repeats: usize) -> Result<()> {
+pub(super) fn check_repeats(seed: u64, repeats: usize) -> Result<()> {
     let most = u64::from(u32::MAX);
     if repeats == 0 || (repeats > 1 && seed.saturating_add(repeats as u64) > most) {
         let what = format!("--repeats {repeats} from --seed {seed}");
