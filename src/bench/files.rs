@@ -120,6 +120,13 @@ fn there(path: &Path) -> OutputError {
 }
 
 fn unwritable(path: &Path, e: &std::io::Error) -> OutputError {
+    // the system's own words, without the name of the file beside
+    let code = e.get_ref().and_then(|_| match e.kind() {
+        std::io::ErrorKind::NotFound => Some("there is no such folder"),
+        std::io::ErrorKind::PermissionDenied => Some("permission denied"),
+        _ => None,
+    });
+    let e = code.map_or_else(|| e.to_string(), str::to_owned);
     OutputError::new(
         format!("{} cannot be written: {e}", path.display()),
         "name a file in a folder that can be written",

@@ -42,6 +42,11 @@ pub(super) fn peak_memory() -> Option<u64> {
     kilobytes("/proc/self/status", "VmHWM:")
 }
 
+/// Memory that is free to be used.
+pub(super) fn free_memory() -> Option<u64> {
+    kilobytes("/proc/meminfo", "MemAvailable:")
+}
+
 /// Lets the peak begin anew at what is held now; where the system does not, it stays.
 pub(super) fn forget_peak_memory() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");

@@ -23,6 +23,7 @@ figcaption { font-size: .9rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--faint); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
+tbody th { font-weight: normal; }
 tbody tr:nth-child(even) { background: var(--band); }
 ";
 

@@ -17,6 +17,9 @@ const ROOF: RGBColor = RGBColor(200, 70, 20);
 const SELECT: RGBColor = RGBColor(0, 114, 178);
 const PANEL: RGBColor = RGBColor(0, 150, 110);
 
+/// Width of a letter of a label, about.
+const LETTER: i32 = 6;
+
 /// A kernel in the plane.
 struct Point<'a> {
     kernel: &'a KernelResult,
@@ -170,7 +173,7 @@ fn draw(column: &Column, to: &mut String) -> Result<(), Fault> {
     for (rate, name) in ceilings.into_iter().flatten() {
         let (x, y) = right(x1, rate);
         let text = format!("{name} {} GFLOP/s", short(rate));
-        let width = text.chars().count() as i32 * 7;
+        let width = text.chars().count() as i32 * LETTER;
         labels.put(
             &root,
             &text,
@@ -185,7 +188,7 @@ fn draw(column: &Column, to: &mut String) -> Result<(), Fault> {
     labels.put(
         &root,
         &text,
-        (x - text.len() as i32 * 7 - 8, y - 8),
+        (x - text.chars().count() as i32 * LETTER - 8, y - 8),
         (x, y),
         INK,
     )?;
@@ -231,7 +234,7 @@ impl Labels {
     where
         B::ErrorType: 'static,
     {
-        let (width, height) = (text.chars().count() as i32 * 7, 14);
+        let (width, height) = (text.chars().count() as i32 * LETTER, 14);
         let area = |(x, y): (i32, i32)| [x, y - height / 2, x + width, y + height / 2];
         let inside = |a: &[i32; 4]| a[0] > 66 && a[1] > 8 && a[2] < SIZE.0 as i32 - 8 && a[3] < 462;
         let free = |a: &[i32; 4]| {
@@ -246,18 +249,21 @@ impl Labels {
             .find(|p| inside(&area(*p)) && free(&area(*p)))
             .unwrap_or(wanted);
         self.taken.push(area(place));
+        let to_the_left = place.0 < owner.0;
+        let edge = if to_the_left {
+            place.0 + width
+        } else {
+            place.0
+        };
         if (place.1 - wanted.1).abs() > 10 {
-            let end = if place.0 < owner.0 {
-                place.0 + width + 1
-            } else {
-                place.0 - 1
-            };
+            let end = edge + if to_the_left { 1 } else { -1 };
             let line = vec![owner, (end, place.1)];
             root.draw(&PathElement::new(line, FAINT.stroke_width(1)))?;
         }
         let style = ("sans-serif", 12).into_font().color(&colour);
-        let style = style.pos(Pos::new(HPos::Left, VPos::Center));
-        root.draw(&Text::new(text.to_owned(), place, style))?;
+        let side = if to_the_left { HPos::Right } else { HPos::Left };
+        let style = style.pos(Pos::new(side, VPos::Center));
+        root.draw(&Text::new(text.to_owned(), (edge, place.1), style))?;
         Ok(())
     }
 }

@@ -251,11 +251,12 @@ pub struct StepResult {
     pub dispatches: f64,
     /// Submissions a step.
     pub submissions: f64,
-    /// Host time a step: recording a submission's worth of steps while the device is idle and submitting
-    /// them, the median of nine times. `null` on the CPU
-    /// path, where the host is the device.
+    /// Host time a step: recording it while the device is idle, the median of nine submissions' worth of
+    /// steps. `null` on the CPU path, where the host is the device.
     pub host_us: Option<f64>,
-    /// The same a dispatch.
+    /// A step's share of handing those steps over.
+    pub submit_us: Option<f64>,
+    /// `host_us` a dispatch.
     pub host_us_per_dispatch: Option<f64>,
     /// 1 - (sum of the kernels' median times) / (wall time of a step), at least 0; for one model.
     pub idle_share: Option<f64>,

@@ -1,5 +1,6 @@
 //! Simulated cells: genes of uneven detection, ten classes with planted markers, made in the packed
 //! form straight from a seed.
+use super::host;
 use crate::data::cells::{GeneStats, Targets, Task, TaskKind, TrainingData, Transform};
 use crate::data::packed::{MAX_GENES, Packed, Page, pack, quantise, unpack};
 use crate::data::random::SplitMix;
@@ -128,7 +129,7 @@ fn rates(size: &Size, seed: u64) -> Vec<f64> {
 /// Makes the cells, their classes and statistics; a page holds at most `page_words` words.
 ///
 /// # Errors
-/// No memory for the cells.
+/// No memory for the cells: refused before it is asked for, where the system tells what is free.
 pub fn simulate(
     size: &Size,
     cells: usize,
@@ -136,6 +137,14 @@ pub fn simulate(
     page_words: usize,
 ) -> Result<TrainingData, DataError> {
     let (n, n_blocks) = (size.genes, size.genes.div_ceil(BLOCK));
+    let needed = cells as u128 * (size.nonzeros + n_blocks + 1) as u128 * 4;
+    // the CPU path and the check keep them once more
+    if host::free_memory().is_some_and(|free| 2 * needed > u128::from(free)) {
+        return Err(DataError::new(
+            format!("{cells} simulated cells take {needed} bytes, twice, more than is free"),
+            "lower --cells or take a smaller --size",
+        ));
+    }
     let rates = rates(size, seed);
     // every class marks genes of its own, k of them in all where there are so many
     let mut order: Vec<u32> = (0..n as u32).collect();

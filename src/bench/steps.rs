@@ -91,7 +91,8 @@ impl<'w, 'a, D: Target> Run<'w, 'a, D> {
         let device_bytes = ops.inner.bytes();
         let bind_groups_made = after.bind_groups - before.bind_groups;
         let submissions = per(after.submissions - before.submissions);
-        let host_us = self.host_us(dispatches)?;
+        let host = self.host_us(dispatches)?;
+        let host_us = host.map(|(record, _)| record);
         let rate = f64::from(n) / wall;
         let models = self.models as f64;
         Ok(StepResult {
@@ -104,6 +105,7 @@ impl<'w, 'a, D: Target> Run<'w, 'a, D> {
             dispatches,
             submissions,
             host_us,
+            submit_us: host.map(|(_, submit)| submit),
             host_us_per_dispatch: host_us.map(|us| us / dispatches.max(1.0)),
             idle_share: None,
             bind_groups_made,
@@ -112,25 +114,34 @@ impl<'w, 'a, D: Target> Run<'w, 'a, D> {
         })
     }
 
-    /// Host time of a step, microseconds: recording as many as fill a submission while the device has
-    /// nothing to do, and submitting them.
-    fn host_us(&mut self, dispatches: f64) -> Result<Option<f64>> {
+    /// Host time of a step, microseconds: recording, and a step's share of submitting; as many steps as
+    /// fit a submission and an epoch, while the device has nothing else to do.
+    fn host_us(&mut self, dispatches: f64) -> Result<Option<(f64, f64)>> {
         let Some(most) = self.steps.ops().inner.per_submit() else {
             return Ok(None);
         };
-        let n = ((most as f64 / dispatches.max(1.0)) as u32).clamp(1, 64);
-        let mut bursts = Vec::new();
+        let most = (most as f64 / dispatches.max(1.0)) as u64;
+        let (mut record, mut submit) = (Vec::new(), Vec::new());
         for _ in 0..BURSTS {
+            // begin right after the order of an epoch went to the device
+            for _ in 0..self.steps.left_in_epoch() {
+                self.steps.step()?;
+            }
             self.steps.ops().sync()?;
+            let n = most.min(self.steps.left_in_epoch() - 1).max(1);
             let begin = Instant::now();
             for _ in 0..n {
                 self.steps.step()?;
             }
+            let recorded = begin.elapsed();
             self.steps.ops().submit()?;
-            bursts.push(begin.elapsed().as_nanos() as f64 / 1e3 / f64::from(n));
+            let each = |time: Duration| time.as_nanos() as f64 / 1e3 / n as f64;
+            record.push(each(recorded));
+            submit.push(each(begin.elapsed() - recorded));
         }
         self.steps.ops().sync()?;
-        Ok(Some(quantile(&mut bursts, 0.5)))
+        let median = |v: &mut Vec<f64>| quantile(v, 0.5);
+        Ok(Some((median(&mut record), median(&mut submit))))
     }
 
     /// Times each kernel in `repeats` steps, each launch done `dispatches` times over.

@@ -91,6 +91,7 @@ fn device(d: &DeviceResult) -> String {
                 "submits",
                 "host us",
                 "us/dispatch",
+                "submit us",
                 "idle",
                 "bind groups",
                 "device memory",
@@ -143,6 +144,7 @@ fn step(s: &super::schema::StepResult) -> Vec<String> {
         short(s.submissions),
         or_dash(s.host_us),
         or_dash(s.host_us_per_dispatch),
+        or_dash(s.submit_us),
         s.idle_share
             .map_or_else(|| "-".into(), |x| format!("{:.0} %", 100.0 * x)),
         s.bind_groups_made.to_string(),

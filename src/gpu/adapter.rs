@@ -65,7 +65,12 @@ impl Candidate {
             adapter: adapter.clone(),
         }
     }
-    /// Opens it.
+    /// What it says of itself.
+    #[must_use]
+    pub fn description(&self) -> AdapterDescription {
+        description(&self.adapter)
+    }
+    /// Opens it, as often as it is wanted.
     ///
     /// # Errors
     /// [`DeviceError::Limit`] where it lacks a limit, [`DeviceError::Failed`] where it does not open.

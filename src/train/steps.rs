@@ -82,6 +82,11 @@ impl<'a, O: Ops> Steps<'a, O> {
     pub fn step(&mut self) -> Result<()> {
         self.0.measured_step()
     }
+    /// Steps until the order of the next epoch goes to the device.
+    #[must_use]
+    pub fn left_in_epoch(&self) -> u64 {
+        self.0.left_in_epoch()
+    }
     /// The device.
     pub fn ops(&mut self) -> &mut O {
         self.0.ops

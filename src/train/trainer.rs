@@ -262,6 +262,11 @@ impl<'a, O: Ops> Trainer<'a, O> {
         Ok(())
     }
 
+    /// Steps until the epoch ends.
+    pub(super) fn left_in_epoch(&self) -> u64 {
+        self.plan.epoch_steps - self.position.step % self.plan.epoch_steps
+    }
+
     /// Loss of the step before, of the first network and task; waits for it.
     pub(super) fn last_loss(&mut self) -> Result<f32> {
         let in_epoch = (self.position.step + self.plan.epoch_steps - 1) % self.plan.epoch_steps;
