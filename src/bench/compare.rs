@@ -218,7 +218,7 @@ pub fn text(columns: &[Column]) -> String {
         let rows: Vec<Vec<String>> = all
             .iter()
             .filter(|l| l.group == group)
-            .map(|l| cells(l))
+            .map(cells)
             .collect();
         if !rows.is_empty() {
             let mut heading = heading.clone();
