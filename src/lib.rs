@@ -24,6 +24,7 @@
 //! - [`model`]: shapes, places in the flat arena, and the order of the operations of a step, written
 //!   once over `Ops` and so shared by both devices ([`model::step`], [`model::trunk`]).
 //! - [`train`]: settings, the plan of the phases, the epoch loop, rounds, checkpoints.
+//! - [`check`]: small known cases of every kernel entry, and their table over all implementations.
 //! - [`report`]: metrics, predictions, the summary and the result files.
 //! - [`cli`]: flags, progress, and the stages of a subcommand in order.
 //! - [`error`]: one enum a stage; every error has a hint.
@@ -42,6 +43,7 @@
 #![warn(missing_docs, unreachable_pub)]
 
 pub mod bench;
+pub mod check;
 pub mod cli;
 pub mod cpu;
 pub mod data;

@@ -5,6 +5,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Instant;
+use yoto_gpu::cli::check::run_table;
 use yoto_gpu::cli::{Cli, Command, bench, devices, run};
 
 fn main() -> ExitCode {
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
             run::run(*args, &given)
         }
         Command::Devices(args) => devices::run(&args),
+        Command::Bench(args) if args.check.check => return check(&args),
         Command::Bench(args) => bench::run(&args, begin),
     };
     match outcome {
@@ -38,6 +40,36 @@ fn main() -> ExitCode {
             }
             _ if outcome.stopped => ExitCode::from(130),
             _ => ExitCode::SUCCESS,
+        },
+        Err(failure) => {
+            tell(&format!("error: {}\nhint: {}", failure.what, failure.hint));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `bench --check`: 0 where every kernel is right on every device.
+fn check(args: &bench::BenchArgs) -> ExitCode {
+    match run_table(
+        args.device.as_deref(),
+        args.check.browser,
+        args.json.is_some(),
+    ) {
+        Ok((text, right)) => match std::io::stdout().write_all(text.as_bytes()) {
+            Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+                tell(&format!(
+                    "error: stdout cannot be written: {e}\nhint: check the disk"
+                ));
+                ExitCode::FAILURE
+            }
+            _ if right => ExitCode::SUCCESS,
+            _ => {
+                tell(
+                    "error: a kernel is out of its bounds\nhint: see the lines with FAILED; \
+                     --device cpu trains without an adapter",
+                );
+                ExitCode::FAILURE
+            }
         },
         Err(failure) => {
             tell(&format!("error: {}\nhint: {}", failure.what, failure.hint));

@@ -215,11 +215,7 @@ pub fn text(columns: &[Column]) -> String {
     let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
     let all = lines(columns);
     for group in ["ceilings", "steps", "kernels"] {
-        let rows: Vec<Vec<String>> = all
-            .iter()
-            .filter(|l| l.group == group)
-            .map(cells)
-            .collect();
+        let rows: Vec<Vec<String>> = all.iter().filter(|l| l.group == group).map(cells).collect();
         if !rows.is_empty() {
             let mut heading = heading.clone();
             heading[0] = group;

@@ -1,4 +1,5 @@
 //! `yoto-gpu bench`: its flags, and what becomes of a result.
+use super::check::CheckArgs;
 use super::run::{Failure, Outcome};
 use crate::bench::simulate::Size;
 use crate::bench::{compare, files, html, run as bench, text};
@@ -20,16 +21,14 @@ pub struct BenchArgs {
     /// Something else than measuring.
     #[command(subcommand)]
     pub action: Option<BenchAction>,
+    /// Known cases instead of figures.
+    #[command(flatten)]
+    pub check: CheckArgs,
     /// Device: auto (the best real GPU, else the CPU path), gpu (the best adapter), cpu, or a part of
-    /// an adapter's name
-    #[arg(
-        long,
-        default_value = "auto",
-        value_name = "DEVICE",
-        help_heading = "Device"
-    )]
-    pub device: String,
-    /// Measure every adapter and the CPU path, one after another
+    /// an adapter's name [default: auto; with --check all of them]
+    #[arg(long, value_name = "DEVICE", help_heading = "Device")]
+    pub device: Option<String>,
+    /// Every adapter and the CPU path, one after another
     #[arg(long, conflicts_with = "device", help_heading = "Device")]
     pub all_devices: bool,
     /// Threads of the CPU [default: one a core]
@@ -57,8 +56,8 @@ pub struct BenchArgs {
     /// throughput of 8 and 32 is measured as well]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u64).range(1..=4096), help_heading = "What is measured")]
     pub models: Option<u64>,
-    /// Write the result as JSON to FILE, or to stdout with -
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    /// Write the result as JSON to FILE; without FILE or with - print it instead of the table
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", help_heading = "Output")]
     pub json: Option<PathBuf>,
     /// Replace FILE where it is there already
     #[arg(long, requires = "json", help_heading = "Output")]
@@ -113,7 +112,7 @@ fn measured(args: &BenchArgs, begin: Instant) -> Result<String, Failure> {
     super::run::set_threads(args.threads)?;
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     let plan = bench::Plan {
-        device: args.device.clone(),
+        device: args.device.clone().unwrap_or_else(|| "auto".into()),
         all_devices: args.all_devices,
         size: args.size,
         cells: args.cells.map(count),

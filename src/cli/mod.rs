@@ -1,5 +1,6 @@
 //! Flags and their help, one file a subcommand; what they do is the business of the stages.
 pub mod bench;
+pub mod check;
 pub mod devices;
 pub mod progress;
 pub mod run;
@@ -30,6 +31,6 @@ pub enum Command {
     Train(Box<train::TrainArgs>),
     /// List the adapters, what the kernels need of them, and which one `--device auto` takes
     Devices(devices::DevicesArgs),
-    /// Measure a device, its kernels and the training step, on simulated data
+    /// Measure a device, its kernels and the training step on simulated data, or check the kernels
     Bench(Box<bench::BenchArgs>),
 }

@@ -18,25 +18,14 @@ impl<T: Real> Ops for Cpu<T> {
     }
     fn alloc_f(&mut self, name: &'static str, len: usize) -> Result<FBuf> {
         let v = allocate(name, len, self.held())?;
-        self.floats.push(v);
-        Ok(FBuf {
-            id: self.floats.len() as u32 - 1,
-            offset: 0,
-            len,
-        })
+        Ok(self.hold(v))
     }
     fn alloc_u(&mut self, name: &'static str, len: usize) -> Result<UBuf> {
         let v = allocate(name, len, self.held())?;
         self.adopt_u(name, v)
     }
     fn adopt_u(&mut self, _name: &'static str, data: Vec<u32>) -> Result<UBuf> {
-        let len = data.len();
-        self.words.push(data);
-        Ok(UBuf {
-            id: self.words.len() as u32 - 1,
-            offset: 0,
-            len,
-        })
+        Ok(self.hold_words(data))
     }
     fn write_f(&mut self, buf: FBuf, data: &[f32]) -> Result<()> {
         self.with(buf, |_, out| {

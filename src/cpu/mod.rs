@@ -120,6 +120,31 @@ impl<T: Real> Cpu<T> {
     pub fn values(&self, b: FBuf) -> Vec<T> {
         self.f(b).to_vec()
     }
+    /// Reads a range of integers.
+    #[must_use]
+    pub fn integers(&self, b: UBuf) -> &[u32] {
+        self.u(b)
+    }
+    /// Holds a vector of floats.
+    pub(crate) fn hold(&mut self, data: Vec<T>) -> FBuf {
+        let len = data.len();
+        self.floats.push(data);
+        FBuf {
+            id: self.floats.len() as u32 - 1,
+            offset: 0,
+            len,
+        }
+    }
+    /// Holds a vector of integers.
+    pub(crate) fn hold_words(&mut self, data: Vec<u32>) -> UBuf {
+        let len = data.len();
+        self.words.push(data);
+        UBuf {
+            id: self.words.len() as u32 - 1,
+            offset: 0,
+            len,
+        }
+    }
     /// Overwrites a range in full precision, for tests in f64.
     pub fn set(&mut self, b: FBuf, values: &[T]) {
         self.with(b, |_, out| out[..values.len()].copy_from_slice(values));

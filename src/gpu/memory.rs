@@ -1,5 +1,5 @@
 //! Buffers: allocation, upload, download, release.
-use super::{Gpu, record::Range};
+use super::{Gpu, capture::Event, record::Range};
 use crate::error::DeviceError;
 use crate::ops::{ALIGN, Result};
 use wgpu::{BufferDescriptor, BufferUsages, ErrorFilter};
@@ -53,6 +53,8 @@ impl Gpu {
         self.held += bytes;
         let id = self.allocations.len() as u32;
         self.allocations.push(Some(Allocation { buffer, bytes }));
+        let words = bytes as usize / 4;
+        self.note(|| Event::Alloc { id, words });
         Ok(id)
     }
 
@@ -80,6 +82,10 @@ impl Gpu {
             let message = format!("a write of {} bytes to {} words", data.len(), to.len);
             return Err(DeviceError::Failed(message));
         }
+        self.note(|| Event::Write {
+            to: to.into(),
+            data: bytemuck::pod_collect_to_vec(data),
+        });
         for (i, piece) in data.chunks(UPLOAD_PIECE).enumerate() {
             let at = (to.offset * 4 + i * UPLOAD_PIECE) as u64;
             let buffer = self.buffer(to.id)?;
@@ -101,6 +107,12 @@ impl Gpu {
             self.wait()?;
             return Ok(Vec::new());
         }
+        if self.is_answering() {
+            let answer = self.answer(len);
+            let answer = answer.ok_or_else(|| DeviceError::Failed("no answer to a read".into()))?;
+            return Ok(bytemuck::pod_collect_to_vec(&answer));
+        }
+        self.note(|| Event::Read { from: from.into() });
         self.submit_recorded()?;
         let bytes = (len * 4) as u64;
         let buffer = self.buffer(id)?;

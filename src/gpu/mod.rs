@@ -5,6 +5,7 @@
 //! so that a training step creates nothing on the device. Errors of launches are remembered and
 //! reported by the next call that can fail.
 mod adapter;
+pub mod capture;
 mod launch;
 mod limits;
 mod memory;
@@ -19,7 +20,7 @@ pub use limits::{FeatureUse, LimitNeed};
 pub use profile::LaunchTime;
 
 use crate::error::DeviceError;
-use crate::kernels::linear::DEFAULT_TILE;
+use crate::kernels::linear::{DEFAULT_TILE, TILES};
 use crate::ops::{ALIGN, DeviceInfo, Result};
 use memory::Allocation;
 use record::Recording;
@@ -43,6 +44,7 @@ pub struct Gpu {
     recording: Recording,
     /// Tile shape of the dense layers, an index into `kernels::linear::TILES`.
     tile: usize,
+    capture: capture::Capture,
     fault: Arc<Mutex<Option<String>>>,
 }
 
@@ -111,6 +113,7 @@ impl Gpu {
             held: 0,
             recording,
             tile: DEFAULT_TILE,
+            capture: capture::Capture::Off,
             fault,
         })
     }
@@ -125,13 +128,18 @@ impl Gpu {
     }
 
     /// Remembers a failure for [`Gpu::check`].
-    fn fail(&self, message: impl Into<String>) {
+    pub(crate) fn fail(&self, message: impl Into<String>) {
         self.fault
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert(message.into());
     }
 
+    /// Shape of the tiles of the dense layers from now on, an index into
+    /// [`TILES`](crate::kernels::linear::TILES).
+    pub fn set_tile(&mut self, shape: usize) {
+        self.tile = shape.min(TILES.len() - 1);
+    }
     /// Bytes of all buffers.
     #[must_use]
     pub fn bytes_held(&self) -> u64 {

@@ -1,6 +1,5 @@
 //! Recording: pipelines, bind groups, one compute pass for many launches, submission.
-use super::Gpu;
-use super::profile::Profile;
+use super::{Gpu, capture::Event, profile::Profile};
 use crate::error::DeviceError;
 use crate::kernels::{self, registry::Entry};
 use crate::ops::{FBuf, Result, UBuf};
@@ -115,9 +114,16 @@ impl Gpu {
         buffers: &[Range],
         grid: [u32; 3],
     ) {
-        if grid.contains(&0) || self.check().is_err() {
+        if grid.contains(&0) || self.check().is_err() || self.is_answering() {
             return;
         }
+        self.note(|| Event::Launch {
+            stem: entry.stem,
+            entry: entry.name,
+            params: bytemuck::pod_collect_to_vec(bytemuck::bytes_of(params)),
+            grid,
+            buffers: buffers.iter().map(|&b| b.into()).collect(),
+        });
         if let Err(e) = self.try_launch(entry, bytemuck::bytes_of(params), buffers, grid) {
             let message = match e {
                 DeviceError::Failed(message) => message,

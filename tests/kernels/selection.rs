@@ -1,8 +1,7 @@
 //! Noise, top-k and the two relaxations.
 use crate::common::gpu;
-use crate::compare::{Device, Inputs, Mode, Rng, U, compare, equal, seed};
-use yoto_gpu::kernels::{noise::Noise, softmask::SoftMask, softsort::SoftSort, topk::TopK};
-use yoto_gpu::reference::noise::tables;
+use crate::compare::hold;
+use yoto_gpu::check::cases::selection as cases;
 
 /// One workgroup and its neighbours, a prime, several runs an invocation.
 const SIZES: [usize; 8] = [1, 2, 127, 255, 256, 257, 1009, 5003];
@@ -12,62 +11,9 @@ fn noise() {
     let Some(mut gpu) = gpu() else { return };
     // bit for bit: the noise itself, over sizes, keys and counters
     for (n, step) in SIZES.iter().copied().zip(0..).chain([(70_001, 99)]) {
-        let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
-            let p = Noise {
-                n: n as u32,
-                seed: 5 + step,
-                stream: 1,
-                step: step + u32::from(inputs.mode == Mode::Fault),
-                model: step % 3,
-                beta: 1.0,
-            };
-            let (scores, tables) = (dev.f(&vec![0.0; n]), dev.u(&tables()));
-            let out = dev.poison(n);
-            dev.perturb(p, scores, tables, out);
-            vec![dev.get(out)]
-        };
-        compare(&format!("noise n={n}"), &mut gpu, &run, &equal);
+        hold(&mut gpu, &cases::noise_bits(n, step));
     }
-    let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
-        let p = Noise {
-            n: 1009,
-            seed: 1,
-            stream: 1,
-            step: 3,
-            model: 0,
-            beta: 0.37,
-        };
-        let scores = inputs.faulty(1009);
-        let (scores, tables) = (dev.f(&scores), dev.u(&tables()));
-        let out = dev.poison(1009);
-        dev.perturb(p, scores, tables, out);
-        vec![dev.get(out)]
-    };
-    let bound = |want: &[Vec<f64>], _: &[Vec<f64>]| {
-        vec![want[0].iter().map(|x| 2.0 * U * (x.abs() + 2.0)).collect()]
-    };
-    compare("noise on scores", &mut gpu, &run, &bound);
-}
-
-/// Scores of several kinds: spread, few levels (ties), all equal, both zeros, huge and tiny.
-fn scores(kind: &str, n: usize, rng: &mut Rng) -> Vec<f32> {
-    let one = |i: usize, rng: &mut Rng| match kind {
-        "spread" => rng.float(),
-        "levels" => rng.below(5) as f32 - 2.0,
-        "equal" => 0.25,
-        "zeros" => [0.0, -0.0][i % 2],
-        "rising" => i as f32 * 1e-3,
-        _ => rng.float() * 10f32.powi(rng.below(60) as i32 - 30),
-    };
-    (0..n).map(|i| one(i, rng)).collect()
-}
-
-/// Moves the last score so that it changes sides among the k largest.
-fn move_last(s: &mut [f32], k: usize) {
-    if let Some((last, others)) = s.split_last_mut() {
-        let rank = others.iter().filter(|&o| o >= last).count();
-        *last = if rank < k { -1e31 } else { 1e31 };
-    }
+    hold(&mut gpu, &cases::noise_on_scores(1009));
 }
 
 #[test]
@@ -84,32 +30,7 @@ fn topk() {
         ks.retain(|&k| (1..=n).contains(&k));
         ks.dedup();
         for k in ks {
-            let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
-                if n == 1 && inputs.mode == Mode::Fault {
-                    return Vec::new();
-                }
-                let mut s = scores(kind, n, &mut inputs.rng);
-                let mut k = k;
-                if inputs.mode == Mode::Fault {
-                    move_last(&mut s, k);
-                    k = if k == n { (n - 1).max(1) } else { k };
-                }
-                let s = dev.f(&s);
-                let (mask, index) = (dev.poison(n), dev.poison_u(k));
-                dev.topk(
-                    TopK {
-                        n: n as u32,
-                        k: k as u32,
-                    },
-                    s,
-                    mask,
-                    index,
-                );
-                let mut index = dev.words(index);
-                index.resize(n, 0.0);
-                vec![dev.get(mask), index]
-            };
-            compare(&format!("topk {kind} n={n} k={k}"), &mut gpu, &run, &equal);
+            hold(&mut gpu, &cases::topk(n, k, kind));
         }
     }
 }
@@ -134,84 +55,8 @@ fn softmask() {
         cases.push((n, n / 5, 0.02, "spread"));
     }
     for (n, k, tau, kind) in cases {
-        let p = SoftMask {
-            n: n as u32,
-            k: k as u32,
-            tau,
-        };
-        let name = format!("softmask {kind} n={n} k={k} tau={tau}");
-        let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
-            if n == 1 && inputs.mode == Mode::Fault {
-                return Vec::new();
-            }
-            let s = scores(kind, n, &mut inputs.rng);
-            let s = if inputs.mode == Mode::Plain {
-                s
-            } else {
-                inputs.spoil(s)
-            };
-            let p = if inputs.mode == Mode::Fault && k > 1 {
-                SoftMask { k: p.k - 1, ..p }
-            } else {
-                p
-            };
-            let s = dev.f(&s);
-            let mask = dev.poison(n);
-            dev.soft_forward(p, s, mask);
-            vec![dev.get(mask)]
-        };
-        // the sigmoid of x = ln(m / (1 - m)), and the share of the error of the sum that falls on i
-        let bound = |want: &[Vec<f64>], _: &[Vec<f64>]| {
-            let v: Vec<f64> = want[0].iter().map(|m| m * (1.0 - m)).collect();
-            let total: f64 = v.iter().sum::<f64>().max(1e-30);
-            let one = |(m, v): (&f64, &f64)| {
-                let x = if *v > 1e-30 {
-                    (m / (1.0 - m)).ln().abs()
-                } else {
-                    87.0
-                };
-                (8.0 + 2.0 * x) * U * m + v / total * 24.0 * U * k as f64 + 1e-30
-            };
-            vec![want[0].iter().zip(&v).map(one).collect()]
-        };
-        compare(&name, &mut gpu, &run, &bound);
-
-        let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
-            if (n < 3 || k == n) && inputs.mode == Mode::Fault {
-                return Vec::new(); // the gradient is 0, or so for two equal shares
-            }
-            // a mask as the forward pass makes them, the same on both devices
-            let mut cpu = yoto_gpu::cpu::Cpu::<f64>::default();
-            let s = scores(kind, n, &mut inputs.rng);
-            let (s, m) = (cpu.f(&s), cpu.poison(n));
-            yoto_gpu::ops::Ops::soft_forward(&mut cpu, p, s, m);
-            let m: Vec<f32> = cpu.get(m).iter().map(|&x| x as f32).collect();
-            let mut u = inputs.draw(n);
-            if inputs.mode == Mode::Fault {
-                u.iter_mut().for_each(|u| *u *= 1.01);
-            }
-            let (m, u, grad) = (dev.f(&m), dev.f(&u), dev.poison(n));
-            dev.soft_backward(p, m, u, grad);
-            vec![dev.get(grad)]
-        };
-        let exact = |want: &[Vec<f64>], _: &[Vec<f64>]| {
-            let mut cpu = yoto_gpu::cpu::Cpu::<f64>::default();
-            let mut inputs = Inputs {
-                rng: Rng(seed(&format!("{name} backward"))),
-                mode: Mode::Plain,
-            };
-            let s = scores(kind, n, &mut inputs.rng);
-            let (s, m) = (cpu.f(&s), cpu.poison(n));
-            yoto_gpu::ops::Ops::soft_forward(&mut cpu, p, s, m);
-            let bound = cpu.get(m).into_iter().map(|m| {
-                let v = m * (1.0 - m) / f64::from(tau);
-                // |u| < 1 and so is its mean; sums of n terms, three roundings more
-                (f64::from(p.n).sqrt() * 4.0 + 24.0) * U * v * 2.0 + 4.0 * U * U / f64::from(tau)
-            });
-            assert_eq!(want[0].len(), n);
-            vec![bound.collect()]
-        };
-        compare(&format!("{name} backward"), &mut gpu, &run, &exact);
+        hold(&mut gpu, &cases::softmask(n, k, tau, kind));
+        hold(&mut gpu, &cases::score_update(n, k, tau, kind));
     }
 }
 
@@ -230,26 +75,7 @@ fn softsort() {
         (5003, "spread"),
         (65_536, "levels"),
     ] {
-        let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
-            if n == 1 && inputs.mode == Mode::Fault {
-                return Vec::new();
-            }
-            let mut s = scores(kind, n, &mut inputs.rng);
-            if inputs.mode == Mode::Fault {
-                move_last(&mut s, 1);
-            }
-            let s = dev.f(&s);
-            let (order, scratch) = (dev.poison_u(n), dev.poison_u(3 * n));
-            let p = SoftSort {
-                n: n as u32,
-                k: 1,
-                tau: 1.0,
-            };
-            dev.softsort_order(p, s, order, scratch);
-            vec![dev.words(order)]
-        };
-        let name = format!("softsort order {kind} n={n}");
-        compare(&name, &mut gpu, &run, &equal);
+        hold(&mut gpu, &cases::softsort_order(n, kind));
     }
     for (n, k, tau, kind) in [
         (1, 1, 0.5, "spread"),
@@ -261,44 +87,6 @@ fn softsort() {
         (700, 32, 0.4, "equal"),
         (1009, 32, 1e-3, "spread"),
     ] {
-        let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
-            if n == 1 && inputs.mode == Mode::Fault {
-                return Vec::new();
-            }
-            let p = SoftSort {
-                n: n as u32,
-                k,
-                tau,
-            };
-            let s = scores(kind, n, &mut inputs.rng);
-            let mut u = inputs.draw(n);
-            if inputs.mode == Mode::Fault {
-                u.iter_mut().for_each(|u| *u *= 1.25);
-            }
-            let (s, u) = (dev.f(&s), dev.f(&u));
-            let (order, keys) = (dev.poison_u(n), dev.poison_u(3 * n));
-            let (scratch, work) = (dev.poison(6 * n), dev.poison(6 * n));
-            let (mask, grad) = (dev.poison(n), dev.poison(n));
-            dev.softsort_order(p, s, order, keys);
-            dev.softsort_forward(p, s, order, scratch, mask);
-            dev.softsort_backward(p, s, order, scratch, u, work, grad);
-            vec![dev.get(mask), dev.get(grad)]
-        };
-        // chains of n factors, each of 3 + 2 |x| units; sums of n terms of one sign
-        let bound = |want: &[Vec<f64>], _: &[Vec<f64>]| {
-            let relative = (4.0 * (n as f64) + 64.0) * U;
-            let forward = want[0].iter().map(|m| relative * m + 1e-30);
-            // |u| < 1: each of the six terms of a gene's gradient is at most its mask or its row
-            let backward = want[0]
-                .iter()
-                .map(|m| relative * (6.0 * m + 6.0 * U) / f64::from(tau));
-            vec![forward.collect(), backward.collect()]
-        };
-        compare(
-            &format!("softsort {kind} n={n} k={k} tau={tau}"),
-            &mut gpu,
-            &run,
-            &bound,
-        );
+        hold(&mut gpu, &cases::softsort(n, k, tau, kind));
     }
 }

@@ -1,0 +1,112 @@
+//! Every kernel in Chromium's WebGPU: Tint compiles each entry, SwiftShader runs each known case,
+//! and the bounds are those of every other device. Planted faults must be refused.
+mod common;
+
+use std::path::PathBuf;
+use std::time::Duration;
+use yoto_gpu::check::browser::{Replayed, Work, find, replay, verdicts};
+use yoto_gpu::check::{Case, cases};
+use yoto_gpu::gpu::Gpu;
+use yoto_gpu::gpu::capture::Event;
+
+/// Far more than it takes: 2 s on two cores.
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// Chromium and an adapter to capture from; as with the adapter, its absence is a failure where
+/// `YOTO_REQUIRE_GPU=1` or `CI` is set.
+fn ready() -> Option<(PathBuf, Gpu)> {
+    let gpu = common::gpu()?;
+    if let Some(chromium) = find() {
+        return Some((chromium, gpu));
+    }
+    let set = |name| std::env::var(name).is_ok_and(|v| !v.is_empty() && v != "0");
+    assert!(
+        !set("YOTO_REQUIRE_GPU") && !set("CI"),
+        "Chromium is required"
+    );
+    println!("SKIPPED, no Chromium");
+    None
+}
+
+/// What is wrong with each case that is not right, by name.
+fn faults(gpu: &mut Gpu, cases: &[Case<'_>], replayed: &Replayed) -> Vec<(String, String)> {
+    let verdicts = verdicts(gpu, cases, replayed);
+    assert_eq!(verdicts.len(), cases.len());
+    let mut faults = Vec::new();
+    for (case, verdict) in cases.iter().zip(verdicts) {
+        println!("{}: {verdict:?}", case.name);
+        let fault = verdict.map_or_else(Some, |v| v.fault());
+        faults.extend(fault.map(|f| (case.name.clone(), f)));
+    }
+    faults
+}
+
+#[test]
+fn every_kernel_compiles_and_agrees() {
+    let Some((chromium, mut gpu)) = ready() else {
+        return;
+    };
+    let cases = cases::all();
+    let work = Work::capture(&mut gpu, &cases).unwrap();
+    for (case, events) in cases.iter().zip(&work.cases) {
+        let launched = |(stem, name)| {
+            let same = |e: &Event| matches!(e, Event::Launch { stem: s, entry, .. } if (*s, *entry) == (stem, name));
+            events.iter().any(same)
+        };
+        let written = case.outputs.iter().all(|e| launched((e.stem, e.name)));
+        assert!(written, "{}: an entry is not launched", case.name);
+    }
+    let replayed = replay(&chromium, &work, LIMIT).unwrap();
+    println!("Chromium's adapter: {}", replayed.adapter);
+    assert_eq!(replayed.refused, []);
+    assert_eq!(faults(&mut gpu, &cases, &replayed), []);
+}
+
+#[test]
+fn planted_faults_are_refused() {
+    let Some((chromium, mut gpu)) = ready() else {
+        return;
+    };
+    let cases: Vec<_> = cases::all()
+        .into_iter()
+        .filter(|c| {
+            ["adamw", "panel", "softsort"]
+                .iter()
+                .any(|n| c.name.starts_with(n))
+        })
+        .collect();
+    assert!(cases.len() >= 3);
+    let mut work = Work::capture(&mut gpu, &cases).unwrap();
+    let mut change = |stem: &str, from: &str, to: &str| {
+        let kernel = work.kernels.iter_mut().find(|k| k.stem == stem);
+        let kernel = kernel.expect("registered");
+        assert!(kernel.wgsl.contains(from), "{from:?} is in {stem}");
+        kernel.wgsl = kernel.wgsl.replace(from, to);
+    };
+    // one constant: results are wrong
+    change("adamw", "1.0 - p.beta2", "1.5 - p.beta2");
+    // a barrier that not all invocations reach: naga takes it, Tint does not
+    change(
+        "softsort",
+        "workgroupBarrier();",
+        "if (bad[0] > 0.5) { workgroupBarrier(); }",
+    );
+    let kernel = work.kernels.iter_mut().find(|k| k.stem == "softsort");
+    let kernel = kernel.expect("registered");
+    kernel
+        .wgsl
+        .push_str("\nvar<workgroup> bad: array<f32, 1>;\n");
+    let replayed = replay(&chromium, &work, LIMIT).unwrap();
+    assert!(!replayed.refused.is_empty(), "a barrier in a branch passes");
+    for refusal in &replayed.refused {
+        assert!(refusal.name.starts_with("softsort/"), "{refusal:?}");
+        assert!(refusal.message.contains("uniform"), "{refusal:?}");
+    }
+    let faults = faults(&mut gpu, &cases, &replayed);
+    println!("{faults:?}");
+    for case in &cases {
+        let fault = faults.iter().any(|f| f.0 == case.name);
+        assert_eq!(fault, !case.name.starts_with("panel"), "{}", case.name);
+    }
+    assert!(replay(&PathBuf::from("/no/chromium"), &work, LIMIT).is_err());
+}
