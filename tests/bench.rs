@@ -103,6 +103,13 @@ fn a_result_has_every_documented_field() {
 
     let d = &report.devices[0];
     assert!(d.check.agrees && d.check.worst_share > 0.0 && d.check.worst_share < 1.0);
+    assert!(d.check.kernels.len() >= 13);
+    assert!(
+        d.check
+            .kernels
+            .iter()
+            .all(|k| k.share.is_some_and(|s| s <= 1.0))
+    );
     assert!(d.ceilings.copy_gb_s > 0.0 && d.ceilings.fp32_gflop_s > 0.0);
     let phases: Vec<_> = d
         .steps

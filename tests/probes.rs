@@ -37,10 +37,10 @@ fn each_is_valid_with_what_it_names_and_no_less() {
             let mut validator = Validator::new(ValidationFlags::all(), capabilities);
             validator.subgroup_stages(naga::valid::ShaderStages::COMPUTE);
             validator.subgroup_operations(naga::valid::SubgroupOperationSet::all());
-            validator.validate(&module)
+            validator.validate(&module).map_err(|e| format!("{e:?}"))
         };
         let all = named(probe.capabilities);
-        let info = valid(all).unwrap_or_else(|e| panic!("{}: {e:?}", probe.source.path));
+        let info = valid(all).unwrap_or_else(|e| panic!("{}: {e}", probe.source.path));
         for one in probe.capabilities {
             let fewer = all.difference(named(&[one]));
             assert!(valid(fewer).is_err(), "{}: {one}", probe.source.path);
@@ -55,6 +55,8 @@ fn each_is_valid_with_what_it_names_and_no_less() {
         for entry in &module.entry_points {
             let faults = uniform::faults(&module, entry);
             assert!(faults.is_empty(), "{}: {faults:?}", probe.source.path);
+            let barriers = uniform::barriers(&module, &entry.function);
+            assert_eq!(barriers, usize::from(entry.name == "matrix_rate"));
         }
         let (_, p) = module
             .global_variables

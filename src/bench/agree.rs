@@ -1,13 +1,15 @@
-//! Whether a device computes what the CPU twins compute: one training step on both from the same
-//! state, before anything is timed.
+//! Whether a device computes what the CPU twins compute, before anything is timed: the known cases of
+//! every kernel ([`crate::check`]), then one training step on both from the same state, at the size
+//! that is measured.
 //!
-//! Compared are Adam's moments after the first step, which are the gradients and their squares but for
+//! Of the step are compared Adam's moments after the first step, which are the gradients and their squares but for
 //! a factor (the parameters themselves move by `lr` along the gradient's sign, which says nothing where
 //! it is nearly 0), and the loss. A value may be off by [`BOUND`] of the largest of its arena; one in
 //! [`RARE`] may be off by more, where a sum so near to 0 that rounding decides its sign opens or closes
 //! a ReLU. The twins run in f64.
-use super::schema::Check;
+use super::schema::{Check, KernelCheck};
 use super::simulate::Size;
+use crate::check::table::{Fault, Row, Target, run_all};
 use crate::cpu::Cpu;
 use crate::data::cells::TrainingData;
 use crate::error::TrainError;
@@ -52,9 +54,37 @@ impl State {
     }
 }
 
-/// Compares a device's states with the twins', a pair a phase.
-pub(super) fn compare(pairs: &[(Phase, State, State)]) -> Check {
-    let (mut worst_share, mut failures) = (0.0f64, Vec::new());
+/// The known cases of every kernel on a device: the worst shares, and what was wrong.
+pub(super) fn known_cases(target: Target) -> (Vec<KernelCheck>, Vec<String>) {
+    let table = run_all(&[target], |_| {});
+    let one = |row: &Row| KernelCheck {
+        name: format!("{}/{}", row.kernel, row.entry),
+        share: row.shares.first().copied().flatten(),
+    };
+    let told = |f: &Fault| format!("{}: {}", f.case, f.what);
+    let kernels = table.kernels.iter().map(one).collect();
+    (kernels, table.faults.iter().map(told).collect())
+}
+
+/// Whether a kernel may be timed.
+pub(super) fn is_right(checked: &[KernelCheck], variant: &str) -> bool {
+    // the CPU path has no tiles: every shape's twin is the same function
+    let fits = |name: &str| match (name.split_once('/'), variant.split_once('/')) {
+        (Some((file, entry)), Some((own, wanted))) => {
+            entry == wanted && (file == own || (own == "linear" && file.starts_with("linear_")))
+        }
+        _ => false,
+    };
+    let mut known = checked.iter().filter(|k| fits(&k.name)).peekable();
+    known.peek().is_some() && known.all(|k| k.share.is_some_and(|s| s <= 1.0))
+}
+
+/// Compares a device's states with the twins', a pair a phase; `known`: its kernels' known cases.
+pub(super) fn compare(
+    pairs: &[(Phase, State, State)],
+    (kernels, mut failures): (Vec<KernelCheck>, Vec<String>),
+) -> Check {
+    let mut worst_share = 0.0f64;
     for (phase, got, want) in pairs {
         // a network's first moments, then its second ones, are scales of their own
         let half = want.moments.len() / 2;
@@ -82,10 +112,12 @@ pub(super) fn compare(pairs: &[(Phase, State, State)]) -> Check {
     }
     Check {
         method: format!(
-            "moments and loss of the first step of each phase against the twins in f64, all but 1 in \
-             {RARE} values within {BOUND:e} of the largest"
+            "{} kernel entries on known cases, then moments and loss of the first step of each phase, \
+             all but 1 in {RARE} values within {BOUND:e} of the largest, the twins in f64",
+            kernels.len()
         ),
         agrees: failures.is_empty(),
+        kernels,
         worst_share: if worst_share.is_finite() {
             worst_share
         } else {
@@ -125,7 +157,7 @@ mod tests {
         }
     }
     fn agrees(got: State) -> bool {
-        let check = compare(&[(Phase::Select, got, state(|_, x| x))]);
+        let check = compare(&[(Phase::Select, got, state(|_, x| x))], Default::default());
         assert_eq!(check.agrees, check.failures.is_empty());
         check.agrees
     }
@@ -147,5 +179,25 @@ mod tests {
         let mut short = state(|_, x| x);
         short.moments.truncate(3000);
         assert!(!agrees(short));
+    }
+
+    #[test]
+    fn a_kernel_is_right_where_all_its_cases_are() {
+        let check = |name: &str, share| KernelCheck {
+            name: name.into(),
+            share,
+        };
+        let checked = [
+            check("a/f", Some(0.5)),
+            check("b/f", Some(1.5)),
+            check("c/f", None),
+            check("linear_32/update", Some(0.1)),
+            check("linear_64/update", Some(2.0)),
+            check("linear_64/forward", Some(0.2)),
+        ];
+        let right = |name| is_right(&checked, name);
+        assert!(right("a/f") && right("linear_32/update") && right("linear/forward"));
+        assert!(!right("b/f") && !right("c/f") && !right("a/g") && !right("no name"));
+        assert!(!right("linear_64/update") && !right("linear/update"));
     }
 }

@@ -188,10 +188,21 @@ pub struct Check {
     pub method: String,
     /// Whether all of it agreed; a kernel that does not is not timed.
     pub agrees: bool,
-    /// Worst error as a share of its bound.
+    /// Worst error of the steps as a share of its bound.
     pub worst_share: f64,
+    /// Worst error of each kernel entry over its known cases (`bench --check`).
+    pub kernels: Vec<KernelCheck>,
     /// What did not agree, one line each.
     pub failures: Vec<String>,
+}
+
+/// A kernel entry against its twin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KernelCheck {
+    /// `file/entry`, with the shape of its tiles.
+    pub name: String,
+    /// Worst error as a share of its bound; `null` where it is no number or a case did not end.
+    pub share: Option<f64>,
 }
 
 /// A kernel of the training step, timed inside real steps.

@@ -226,6 +226,13 @@ fn sorted(
     all
 }
 
+impl Samples {
+    /// `file/entry` that ran.
+    pub(super) fn variant(&self) -> &str {
+        &self.variant
+    }
+}
+
 /// Sum of the medians, microseconds.
 pub(super) fn total_us(samples: &mut [Samples]) -> f64 {
     samples.iter_mut().map(|s| quantile(&mut s.us, 0.5)).sum()
