@@ -136,7 +136,7 @@ impl Gpu {
     }
 
     /// Shape of the tiles of the dense layers from now on, an index into
-    /// [`TILES`](crate::kernels::linear::TILES).
+    /// [`TILES`].
     pub fn set_tile(&mut self, shape: usize) {
         self.tile = shape.min(TILES.len() - 1);
     }
