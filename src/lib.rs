@@ -26,7 +26,7 @@
 //! - [`train`]: settings, the plan of the phases, the epoch loop, rounds, checkpoints.
 //! - [`check`]: small known cases of every kernel entry, and their table over all implementations.
 //! - [`report`]: metrics, predictions, the summary and the result files.
-//! - [`bench`]: what a device can do at most, the times of kernels and steps on simulated data, files
+//! - [`mod@bench`]: what a device can do at most, the times of kernels and steps on simulated data, files
 //!   of results and their comparison; the fields of a file are in [`bench::schema`].
 //! - [`cli`]: flags, progress, and the stages of a subcommand in order.
 //! - [`error`]: one enum a stage; every error has a hint.

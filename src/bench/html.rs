@@ -24,6 +24,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--faint); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 tbody th { font-weight: normal; }
+.facts td { white-space: normal; min-width: 9rem; }
 tbody tr:nth-child(even) { background: var(--band); }
 ";
 
@@ -78,7 +79,8 @@ fn about(columns: &[Column]) -> String {
         format!("<tr><th scope=\"row\">{name}</th>{cells}</tr>\n")
     };
     let mut html =
-        "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">result</th>".to_owned();
+        "<div class=\"wide\"><table class=\"facts\">\n<thead><tr><th scope=\"col\">result</th>"
+            .to_owned();
     for c in columns {
         html += &format!("<th scope=\"col\">{}</th>", c.letter);
     }

@@ -126,8 +126,8 @@ fn draw(column: &Column, to: &mut String) -> Result<(), Fault> {
         .build_cartesian_2d((x0..x1).log_scale(), (y0..y1).log_scale())?;
     chart
         .configure_mesh()
-        .bold_line_style(FAINT.mix(0.5))
-        .light_line_style(FAINT.mix(0.15))
+        .bold_line_style(FAINT.mix(0.35))
+        .light_line_style(FAINT.mix(0.12))
         .axis_style(INK)
         .label_style(font(12))
         .axis_desc_style(font(13))

@@ -108,7 +108,8 @@ pub struct DeviceResult {
     /// the first training step: data in memory, pipelines compiled. Without the simulation of the data
     /// and, with several devices, without anything that the device before it did.
     pub first_step_s: Option<f64>,
-    /// Most memory that the process held so far; GPU memory is in `steps`.
+    /// Most memory that the process held while steps were timed, the simulated cells included; GPU
+    /// memory is in `steps`.
     pub peak_memory_bytes: Option<u64>,
     /// What the reader should know.
     pub notes: Vec<String>,

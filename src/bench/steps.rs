@@ -153,6 +153,8 @@ impl<'w, 'a, D: Target> Run<'w, 'a, D> {
         let mut noted = Vec::new();
         for _ in 0..self.work.repeats {
             self.steps.step()?;
+            // no long submissions, which drivers reset
+            self.steps.ops().submit()?;
             let mut more = self.steps.ops().end();
             starts.push(noted.len());
             noted.append(&mut more);
