@@ -67,16 +67,7 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
         args.config = resumed(&args, given)?;
     }
     let mut reporter = Reporter::new(args.quiet);
-    if let Some(n) = args.threads {
-        let threads = usize::try_from(n).unwrap_or(usize::MAX);
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .map_err(|e| Failure {
-                what: format!("--threads {n}: {e}"),
-                hint: "ask for as many as the machine has cores".into(),
-            })?;
-    }
+    set_threads(args.threads)?;
     let claim = match (args.force, args.resume) {
         (_, true) => Claim::Resume,
         (true, _) => Claim::Force,
@@ -103,6 +94,21 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
         dir.abandon();
     }
     outcome
+}
+
+/// Sets how many threads the CPU path has, where that is asked for.
+pub(super) fn set_threads(threads: Option<u64>) -> Result<(), Failure> {
+    if let Some(n) = threads {
+        let threads = usize::try_from(n).unwrap_or(usize::MAX);
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .map_err(|e| Failure {
+                what: format!("--threads {n}: {e}"),
+                hint: "ask for as many as the machine has cores".into(),
+            })?;
+    }
+    Ok(())
 }
 
 fn with_device<O: Ops>(

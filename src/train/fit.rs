@@ -126,7 +126,7 @@ fn mean_epoch(runs: &[Run]) -> Option<Epoch> {
 const MOST_REPEATS: usize = 1024;
 
 /// Refuses seeds whose random streams would not be those of single runs.
-fn check_repeats(seed: u64, repeats: usize) -> Result<()> {
+pub(super) fn check_repeats(seed: u64, repeats: usize) -> Result<()> {
     let most = u64::from(u32::MAX);
     let seeds_fit = repeats == 1 || seed.saturating_add(repeats as u64) <= most;
     if !(1..=MOST_REPEATS).contains(&repeats) || !seeds_fit {
