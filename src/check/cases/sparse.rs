@@ -12,6 +12,7 @@ pub fn all() -> Vec<Case<'static>> {
         forward(SMALL, true),
         forward(SMALL, false),
         forward(PAGED, true),
+        forward(WIDE, true),
         transpose(SMALL, 1, 1, false),
         transpose(PAGED, 2, 1, true),
         transpose(PAGED, 1, 2, false),
@@ -45,6 +46,15 @@ const SMALL: Cells = Cells {
     page_words: 1 << 20,
     batch: 33,
     width: 65,
+};
+/// More columns than four rounds of a workgroup.
+const WIDE: Cells = Cells {
+    n_cells: 4,
+    n_genes: 40,
+    percent: 50,
+    page_words: 1 << 20,
+    batch: 3,
+    width: 1100,
 };
 /// Several pages.
 const PAGED: Cells = Cells {
