@@ -1,10 +1,11 @@
-// First-layer sums with one panel gene set to its mean, for several genes; one invocation a value.
+// First layer's activations with one panel gene set to its mean, for several genes; one invocation a value.
 struct Params {
     n_rows: u32,
     width: u32,
     n_panel: u32,
     first_gene: u32,
     n_genes: u32,
+    activate: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -20,6 +21,7 @@ fn ablate(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
         let h = i % p.width;
         let b = (i / p.width) % p.n_rows;
         let gene = p.first_gene + i / (p.width * p.n_rows);
-        out[i] = z[b * p.width + h] - x[b * p.n_panel + gene] * w[gene * p.width + h];
+        let sum = z[b * p.width + h] - x[b * p.n_panel + gene] * w[gene * p.width + h];
+        out[i] = select(sum, max(sum, 0.0), p.activate == 1u);
     }
 }

@@ -1,57 +1,111 @@
-// Scaling of the first layer and its gradients: `scale` has one invocation a gene, `gradient` 32.
+// The first layer over all genes, apart from its product (sparse.wgsl): what the centring of the genes
+// takes from the bias, and gradient and AdamW step of the weights with the gradient of the mask.
 struct Params {
-    n: u32,
+    models: u32,
+    n_genes: u32,
     width: u32,
+    n_rows: u32,
+    row_offset: u32,
+    row_stride: u32,
+    first_cell: u32,
+    n_cells: u32,
+    n_blocks: u32,
+    add: u32,
+    arena: u32,
+    w_offset: u32,
+    lr: f32,
+    beta1: f32,
+    beta2: f32,
+    eps: f32,
+    weight_decay: f32,
+    correction1: f32,
+    correction2: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> mask: array<f32>; // n
-@group(0) @binding(2) var<storage, read> stats: array<f32>; // 2 x n: means, inverse standard deviations
-@group(0) @binding(3) var<storage, read_write> scale_out: array<f32>; // n
-@group(0) @binding(4) var<storage, read_write> shift: array<f32>; // n
-@group(0) @binding(5) var<storage, read> r: array<f32>; // n x width
-@group(0) @binding(6) var<storage, read> w: array<f32>; // n x width
-@group(0) @binding(7) var<storage, read> d: array<f32>; // width
-@group(0) @binding(8) var<storage, read_write> dw: array<f32>; // n x width
-@group(0) @binding(9) var<storage, read_write> u: array<f32>; // n
+@group(0) @binding(1) var<storage, read> entries: array<u32>; // packed nonzeros of the page
+@group(0) @binding(2) var<storage, read> blocks: array<u32>; // n_cells x (n_blocks + 1)
+@group(0) @binding(3) var<storage, read> rows: array<u32>; // cells of the epoch, in order
+@group(0) @binding(4) var<storage, read> d: array<f32>; // (n_rows + 1) x width a network: gradients, their column sums
+@group(0) @binding(5) var<storage, read> gene: array<f32>; // 3 lists a network: means, inverse standard deviations, mask
+@group(0) @binding(6) var<storage, read_write> params: array<f32>; // an arena a network
+@group(0) @binding(7) var<storage, read_write> moments: array<f32>; // two arenas a network
+// for each 64 columns a list of <t, w> a network, then n_genes x width sums of earlier pages
+@group(0) @binding(8) var<storage, read_write> work: array<f32>;
+@group(0) @binding(9) var<storage, read> weights: array<f32>; // `params`, where they are only read
+@group(0) @binding(10) var<storage, read_write> partial_out: array<f32>; // chunks x width a network
 
-@compute @workgroup_size(256)
-fn scale(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let gene = unfold(group) * 256u + lane;
-    if (gene < p.n) {
-        let s = mask[gene] * stats[p.n + gene];
-        scale_out[gene] = s;
-        shift[gene] = -s * stats[gene];
+// genes of a chunk, `ops::CENTRE_CHUNK`
+const CHUNK: u32 = 256u;
+
+// Part of sum_g mask_g mean_g / sd_g W_g: one invocation a chunk of genes and a column.
+@compute @workgroup_size(64)
+fn centre(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let at = unfold(group) * 64u + lane;
+    let chunk = at / p.width;
+    let h = at % p.width;
+    let genes = model_stride(p.n_genes);
+    let mean = group.z * 3u * genes;
+    if (chunk * CHUNK < p.n_genes) {
+        var sum = 0.0;
+        for (var g = chunk * CHUNK; g < min((chunk + 1u) * CHUNK, p.n_genes); g++) {
+            let factor = gene[mean + 2u * genes + g] * gene[mean + genes + g] * gene[mean + g];
+            if (factor != 0.0) {
+                sum += factor * weights[group.z * p.arena + p.w_offset + g * p.width + h];
+            }
+        }
+        let chunks = (p.n_genes + CHUNK - 1u) / CHUNK;
+        partial_out[group.z * model_stride(chunks * p.width) + at] = sum;
     }
 }
 
-var<workgroup> part: array<f32, 256>;
+fn product(x: f32, dense: f32) -> f32 {
+    return x * dense;
+}
 
-// Eight genes a workgroup; the 32 invocations of a gene walk its columns side by side.
+// sums of eight of the 64 columns of each gene of the block
+var<workgroup> eighth: array<f32, 256>;
+
+// One workgroup a block of genes, 64 columns and a network: R, then t = (R - mean d) / sd, dW = mask t.
 @compute @workgroup_size(256)
-fn gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let gene = unfold(group) * 8u + lane / 32u;
+fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let model = group.z;
+    let column = lane % COLUMNS;
+    let h = group.y * COLUMNS + column;
+    let first_d = model * model_stride((p.n_rows + 1u) * p.width);
+    transpose_block(lane, group.x, h, model * p.row_stride + p.row_offset, first_d);
+    let genes = model_stride(p.n_genes);
+    let mean = model * 3u * genes;
+    let tiles = (p.width + COLUMNS - 1u) / COLUMNS;
+    let list = model * (tiles * genes + select(0u, model_stride(p.n_genes * p.width), p.add == 1u));
+    for (var j = lane / COLUMNS; j < BLOCK; j += 4u) {
+        let g = group.x * BLOCK + j;
+        var along = 0.0;
+        if (g < p.n_genes && h < p.width) {
+            let at = g * p.width + h;
+            var r = total[j * COLUMNS + column];
+            if (p.add == 1u) {
+                r += work[list + tiles * genes + at];
+            }
+            let t = gene[mean + genes + g] * (r - gene[mean + g] * d[first_d + p.n_rows * p.width + h]);
+            along = t * params[model * p.arena + p.w_offset + at];
+            adam(model, p.w_offset + at, gene[mean + 2u * genes + g] * t, p.weight_decay);
+        }
+        total[j * COLUMNS + column] = along;
+    }
+    workgroupBarrier(); // the products t w stand
     var sum = 0.0;
-    if (gene < p.n) {
-        let mean = stats[gene];
-        let inv_sd = stats[p.n + gene];
-        let m = mask[gene];
-        for (var h = lane % 32u; h < p.width; h += 32u) {
-            let at = gene * p.width + h;
-            let t = inv_sd * (r[at] - mean * d[h]);
-            dw[at] = m * t;
-            sum += t * w[at];
-        }
+    for (var i = lane % 8u; i < COLUMNS; i += 8u) {
+        sum += total[(lane / 8u) * COLUMNS + i];
     }
-    part[lane] = sum;
-    workgroupBarrier(); // the parts stand
-    for (var width = 16u; width > 0u; width >>= 1u) {
-        if (lane % 32u < width) {
-            part[lane] += part[lane + width];
+    eighth[lane] = sum;
+    workgroupBarrier(); // the sums of eight stand
+    let g = group.x * BLOCK + lane;
+    if (lane < BLOCK && g < p.n_genes) {
+        var u = 0.0;
+        for (var i = 0u; i < 8u; i++) {
+            u += eighth[8u * lane + i];
         }
-        workgroupBarrier(); // this level is done
-    }
-    if (lane % 32u == 0u && gene < p.n) {
-        u[gene] = part[lane];
+        work[list + group.y * genes + g] = u;
     }
 }

@@ -1,124 +1,173 @@
-// Dense layer and its gradients; a workgroup of 256 makes a 64 x 64 tile, an invocation 4 x 4 of it.
+// Dense layer, the gradient of its input, and the gradient and AdamW step of its weights and of biases;
+// a workgroup makes a tile of a product (its shape: common/tile_*.wgsl).
 struct Params {
+    models: u32,
     n_rows: u32,
     n_in: u32,
     n_out: u32,
+    arena: u32,
+    w_offset: u32,
+    bias_offset: u32,
+    activate: u32,
+    drop_below: u32,
+    keep_scale: f32,
+    seed: u32,
+    stream: u32,
+    step: u32,
+    own_bias: u32,
+    below: u32,
+    below_offset: u32,
+    n_tasks: u32,
+    slot: u32,
+    slot_stride: u32,
+    lr: f32,
+    beta1: f32,
+    beta2: f32,
+    eps: f32,
+    weight_decay: f32,
+    correction1: f32,
+    correction2: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> left: array<f32>; // a or dy
-@group(0) @binding(2) var<storage, read> right: array<f32>; // w or dy
-@group(0) @binding(3) var<storage, read> bias: array<f32>; // n_out
-@group(0) @binding(4) var<storage, read_write> out: array<f32>; // y, da or dw
+@group(0) @binding(1) var<storage, read> left: array<f32>; // a, or dz, a network
+@group(0) @binding(2) var<storage, read> right: array<f32>; // arenas, or dz a network
+@group(0) @binding(3) var<storage, read> gate: array<f32>; // n_rows x n_in a network: activations of the layer below
+@group(0) @binding(4) var<storage, read_write> out: array<f32>; // y, or dz of the layer below, a network
+@group(0) @binding(5) var<storage, read_write> params: array<f32>; // an arena a network
+@group(0) @binding(6) var<storage, read_write> moments: array<f32>; // two arenas a network
+@group(0) @binding(7) var<storage, read_write> dz_below: array<f32>; // (n_rows + 1) x below a network
+@group(0) @binding(8) var<storage, read> loss: array<f32>; // n_tasks x n_rows a network
+@group(0) @binding(9) var<storage, read_write> losses: array<f32>; // slots a network
 
-// rows and columns of a tile; terms of the sums that are in workgroup memory at a time
-const TILE: u32 = 64u;
-const DEPTH: u32 = 16u;
+var<workgroup> part: array<f32, LANES>;
 
-// element (k, 4q..4q+4) of each factor at 16 k + q
-var<workgroup> left_tile: array<vec4<f32>, 256>;
-var<workgroup> right_tile: array<vec4<f32>, 256>;
-
-// A product of two matrices that may lie transposed: element (i, k) of the left one at
-// i left_step.x + k left_step.y, element (k, j) of the right one at k right_step.x + j right_step.y.
-struct Shape {
-    rows: u32,
-    depth: u32,
-    columns: u32,
-    left_step: vec2<u32>,
-    right_step: vec2<u32>,
-}
-
-fn left_at(s: Shape, i: u32, k: u32) -> f32 {
-    if (i < s.rows && k < s.depth) {
-        return left[i * s.left_step.x + k * s.left_step.y];
-    }
-    return 0.0;
-}
-
-fn right_at(s: Shape, k: u32, j: u32) -> f32 {
-    if (k < s.depth && j < s.columns) {
-        return right[k * s.right_step.x + j * s.right_step.y];
-    }
-    return 0.0;
-}
-
-// Where this invocation loads: (quad, k) such that neighbours read neighbouring addresses.
-fn load_place(lane: u32, deep: bool) -> vec2<u32> {
-    return select(vec2<u32>(lane % 16u, lane / 16u), vec2<u32>(lane / 16u, lane % 16u), deep);
-}
-
-// The 4 x 4 values at the corner (first_row, first_column) of this invocation, a vector a row.
-fn product(s: Shape, tile: vec2<u32>, lane: u32) -> array<vec4<f32>, 4> {
-    var sum = array<vec4<f32>, 4>();
-    let l = load_place(lane, s.left_step.y == 1u);
-    let r = load_place(lane, s.right_step.x == 1u);
-    let i = tile.y * TILE + 4u * l.x;
-    let j = tile.x * TILE + 4u * r.x;
-    for (var k = 0u; k < s.depth; k += DEPTH) {
-        left_tile[16u * l.y + l.x] = vec4<f32>(
-            left_at(s, i, k + l.y), left_at(s, i + 1u, k + l.y),
-            left_at(s, i + 2u, k + l.y), left_at(s, i + 3u, k + l.y));
-        right_tile[16u * r.y + r.x] = vec4<f32>(
-            right_at(s, k + r.y, j), right_at(s, k + r.y, j + 1u),
-            right_at(s, k + r.y, j + 2u), right_at(s, k + r.y, j + 3u));
-        workgroupBarrier(); // both tiles stand
-        for (var t = 0u; t < DEPTH; t++) {
-            let x = left_tile[16u * t + lane / 16u];
-            let y = right_tile[16u * t + lane % 16u];
-            sum[0] += x.x * y;
-            sum[1] += x.y * y;
-            sum[2] += x.z * y;
-            sum[3] += x.w * y;
-        }
-        workgroupBarrier(); // both tiles have been read
-    }
-    return sum;
-}
-
-fn store(s: Shape, tile: vec2<u32>, lane: u32, sum: array<vec4<f32>, 4>, shift: vec4<f32>) {
-    var values = sum;
-    let column = tile.x * TILE + 4u * (lane % 16u);
-    for (var i = 0u; i < 4u; i++) {
-        let row = tile.y * TILE + 4u * (lane / 16u) + i;
-        let value = values[i] + shift;
-        for (var j = 0u; j < 4u; j++) {
-            if (row < s.rows && column + j < s.columns) {
-                out[row * s.columns + column + j] = value[j];
+@compute @workgroup_size(LANES)
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let arena = group.z * p.arena;
+    let s = Shape(p.n_rows, p.n_in, p.n_out, group.z * model_stride(p.n_rows * p.n_in),
+        vec2<u32>(p.n_in, 1u), arena + p.w_offset, vec2<u32>(p.n_out, 1u));
+    let tile = tile_of(s.columns, unfold(group));
+    var sum = product_tile(s, tile, lane);
+    for (var v = 0u; v < VALUES; v++) {
+        for (var c = 0u; c < 4u; c++) {
+            let at = place_of(tile, lane, v, c);
+            if (at.x < p.n_rows && at.y < p.n_out) {
+                let z = right[arena + p.bias_offset + at.y] + sum[v][c];
+                let i = at.x * p.n_out + at.y;
+                var a = z;
+                if (p.activate == 1u) {
+                    let keeps = z > 0.0
+                        && dropout_keeps(p.seed + group.z, p.stream, p.step, p.drop_below, i);
+                    a = select(0.0, z * p.keep_scale, keeps);
+                }
+                out[group.z * model_stride(p.n_rows * p.n_out) + i] = a;
             }
         }
     }
 }
 
-// Tile (x, y) of a linear workgroup index.
-fn tile_of(s: Shape, group: vec3<u32>) -> vec2<u32> {
-    let across = (s.columns + TILE - 1u) / TILE;
-    let index = unfold(group);
-    return vec2<u32>(index % across, index / across);
-}
-
-@compute @workgroup_size(256)
-fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let s = Shape(p.n_rows, p.n_in, p.n_out, vec2<u32>(p.n_in, 1u), vec2<u32>(p.n_out, 1u));
-    let tile = tile_of(s, group);
-    let sum = product(s, tile, lane);
-    let column = tile.x * TILE + 4u * (lane % 16u);
-    let last = p.n_out - 1u;
-    let shift = vec4<f32>(bias[min(column, last)], bias[min(column + 1u, last)],
-        bias[min(column + 2u, last)], bias[min(column + 3u, last)]);
-    store(s, tile, lane, sum, shift);
-}
-
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn grad_input(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let s = Shape(p.n_rows, p.n_out, p.n_in, vec2<u32>(p.n_out, 1u), vec2<u32>(1u, p.n_out));
-    let tile = tile_of(s, group);
-    store(s, tile, lane, product(s, tile, lane), vec4<f32>(0.0));
+    let s = Shape(p.n_rows, p.n_out, p.n_in, group.z * model_stride((p.n_rows + 1u) * p.n_out),
+        vec2<u32>(p.n_out, 1u), group.z * p.arena + p.w_offset, vec2<u32>(1u, p.n_out));
+    let tile = tile_of(s.columns, unfold(group));
+    var sum = product_tile(s, tile, lane);
+    let first_gate = group.z * model_stride(p.n_rows * p.n_in);
+    let first_out = group.z * model_stride((p.n_rows + 1u) * p.n_in);
+    for (var v = 0u; v < VALUES; v++) {
+        for (var c = 0u; c < 4u; c++) {
+            let at = place_of(tile, lane, v, c);
+            if (at.x < p.n_rows && at.y < p.n_in) {
+                let i = at.x * p.n_in + at.y;
+                // the activation is above 0 where the ReLU and the dropout let it pass
+                out[first_out + i] = select(0.0, sum[v][c] * p.keep_scale, gate[first_gate + i] > 0.0);
+            }
+        }
+    }
 }
 
-@compute @workgroup_size(256)
-fn grad_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let s = Shape(p.n_in, p.n_rows, p.n_out, vec2<u32>(1u, p.n_in), vec2<u32>(p.n_out, 1u));
-    let tile = tile_of(s, group);
-    store(s, tile, lane, product(s, tile, lane), vec4<f32>(0.0));
+// This invocation's share of the sum over the cells of column h, of `right` or of `dz_below`.
+fn column_sum(lane: u32, first: u32, width: u32, own: bool) -> f32 {
+    let h = lane % 64u;
+    var sum = 0.0;
+    for (var row = lane / 64u; row < p.n_rows; row += LANES / 64u) {
+        if (own) {
+            sum += right[first + row * width + h];
+        } else {
+            sum += dz_below[first + row * width + h];
+        }
+    }
+    return sum;
+}
+
+// After the tiles: a workgroup for each 64 biases of this layer (own_bias), one for each 64 biases of the
+// layer below, and one that adds up the losses.
+@compute @workgroup_size(LANES)
+fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let model = group.z;
+    let tiles = ((p.n_in + TILE - 1u) / TILE) * ((p.n_out + TILE - 1u) / TILE);
+    let first_right = model * model_stride((p.n_rows + 1u) * p.n_out);
+    var index = unfold(group);
+    if (index < tiles) {
+        let s = Shape(p.n_in, p.n_rows, p.n_out, model * model_stride(p.n_rows * p.n_in),
+            vec2<u32>(1u, p.n_in), first_right, vec2<u32>(p.n_out, 1u));
+        let tile = tile_of(s.columns, index);
+        var sum = product_tile(s, tile, lane);
+        for (var v = 0u; v < VALUES; v++) {
+            for (var c = 0u; c < 4u; c++) {
+                let at = place_of(tile, lane, v, c);
+                if (at.x < p.n_in && at.y < p.n_out) {
+                    adam(model, p.w_offset + at.x * p.n_out + at.y, sum[v][c], p.weight_decay);
+                }
+            }
+        }
+        return;
+    }
+    index -= tiles;
+    let groups = p.own_bias * ((p.n_out + 63u) / 64u);
+    let below_groups = (p.below + 63u) / 64u;
+    if (index < groups + below_groups) {
+        let own = index < groups;
+        let from_column = select(index - groups, index, own) * 64u;
+        let width = select(p.below, p.n_out, own);
+        let first = select(model * model_stride((p.n_rows + 1u) * p.below), first_right, own) + from_column;
+        let h = from_column + lane % 64u;
+        var sum = 0.0;
+        if (h < width) {
+            sum = column_sum(lane, first, width, own);
+        }
+        part[lane] = sum;
+        workgroupBarrier(); // the shares stand
+        if (lane < 64u && h < width) {
+            for (var i = lane + 64u; i < LANES; i += 64u) {
+                sum += part[i];
+            }
+            adam(model, select(p.below_offset, p.bias_offset, own) + h, sum, 0.0);
+            if (!own) {
+                dz_below[first + p.n_rows * width + lane] = sum;
+            }
+        }
+        return;
+    }
+    if (index > groups + below_groups) {
+        return;
+    }
+    for (var t = 0u; t < p.n_tasks; t++) {
+        var sum = 0.0;
+        let first = model * model_stride(p.n_tasks * p.n_rows) + t * p.n_rows;
+        for (var b = lane; b < p.n_rows; b += LANES) {
+            sum += loss[first + b];
+        }
+        part[lane] = sum;
+        workgroupBarrier(); // the shares stand
+        if (lane == 0u) {
+            var total = 0.0;
+            for (var i = 0u; i < LANES; i++) {
+                total += part[i];
+            }
+            losses[model * p.slot_stride + p.slot + t] = total;
+        }
+        workgroupBarrier(); // the shares have been read
+    }
 }

@@ -1,17 +1,19 @@
-// Gumbel noise on the scores by integers (reference/noise.rs, bit for bit); one invocation a pair.
+// Gumbel noise on the scores by integers (reference/noise.rs, bit for bit); one invocation a pair
+// and network. Network r of a batch has the seed of the first plus r.
 struct Params {
+    models: u32,
     n: u32,
+    scores_stride: u32,
     seed: u32,
     stream: u32,
     step: u32,
-    model: u32,
     beta: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> scores: array<f32>; // n
+@group(0) @binding(1) var<storage, read> scores: array<f32>; // n a network
 @group(0) @binding(2) var<storage, read> tables: array<u32>; // LN_ENTRIES + 513 words, Q24
-@group(0) @binding(3) var<storage, read_write> out: array<f32>; // n
+@group(0) @binding(3) var<storage, read_write> out: array<f32>; // n a network
 
 // entries of the table of ln(1 + i / 1024), before that of ln(-ln(1 - V) / V)
 const LN_ENTRIES: u32 = 1025u;
@@ -72,10 +74,12 @@ fn perturb(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     let pair = unfold(group) * 256u + lane;
     let i = 2u * pair;
     if (i < p.n) {
-        let words = philox(vec4<u32>(pair, p.step, p.model, 0u), vec2<u32>(p.seed, p.stream));
-        out[i] = scores[i] + p.beta * q24(gumbel(words.x, words.y));
+        let words = philox(vec4<u32>(pair, p.step, 0u, 0u), vec2<u32>(p.seed + group.z, p.stream));
+        let from_scores = group.z * p.scores_stride + i;
+        let to = group.z * model_stride(p.n) + i;
+        out[to] = scores[from_scores] + p.beta * q24(gumbel(words.x, words.y));
         if (i + 1u < p.n) {
-            out[i + 1u] = scores[i + 1u] + p.beta * q24(gumbel(words.z, words.w));
+            out[to + 1u] = scores[from_scores + 1u] + p.beta * q24(gumbel(words.z, words.w));
         }
     }
 }

@@ -1,5 +1,8 @@
-// Dense standardised expression of the panel's genes for a batch's cells; one invocation a value.
+// Dense standardised expression of the panel's genes for a batch's cells; one invocation a value
+// and network.
 struct Params {
+    models: u32,
+    row_stride: u32,
     n_rows: u32,
     row_offset: u32,
     first_cell: u32,
@@ -17,9 +20,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> entries: array<u32>; // packed nonzeros of the page
 @group(0) @binding(2) var<storage, read> blocks: array<u32>; // n_cells x (n_blocks + 1)
 @group(0) @binding(3) var<storage, read> rows: array<u32>; // cells of the epoch, in order
-@group(0) @binding(4) var<storage, read> genes: array<u32>; // n_panel
-@group(0) @binding(5) var<storage, read> stats: array<f32>; // 2 x n_panel: means, inverse standard deviations
-@group(0) @binding(6) var<storage, read_write> out: array<f32>; // n_rows x n_panel
+@group(0) @binding(4) var<storage, read> genes: array<u32>; // n_panel a network
+@group(0) @binding(5) var<storage, read> stats: array<f32>; // 2 x n_panel a network: means, inverse standard deviations
+@group(0) @binding(6) var<storage, read_write> out: array<f32>; // n_rows x n_panel a network
 
 // genes of a block, `ops::BLOCK`
 const BLOCK: u32 = 32u;
@@ -30,13 +33,14 @@ fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     if (i >= p.n_rows * p.n_panel) {
         return;
     }
+    let model = group.z;
     let j = i % p.n_panel;
     // below the first cell the difference wraps around and is too large as well
-    let cell = rows[p.row_offset + i / p.n_panel] - p.first_cell;
+    let cell = rows[model * p.row_stride + p.row_offset + i / p.n_panel] - p.first_cell;
     if (cell >= p.n_cells) {
         return;
     }
-    let gene = genes[j];
+    let gene = genes[model * model_stride(p.n_panel) + j];
     let block = cell * (p.n_blocks + 1u) + gene / BLOCK;
     var x = 0.0;
     for (var at = blocks[block]; at < blocks[block + 1u]; at++) {
@@ -44,7 +48,8 @@ fn gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
             x = entry_value(entries[at]);
         }
     }
-    let value = (x - stats[j]) * stats[p.n_panel + j];
-    let keeps = dropout_keeps(p.seed, p.stream, p.step, p.drop_below, i);
-    out[i] = select(0.0, value * p.keep_scale, keeps);
+    let mean = model * model_stride(2u * p.n_panel) + j;
+    let value = (x - stats[mean]) * stats[mean + p.n_panel];
+    let keeps = dropout_keeps(p.seed + model, p.stream, p.step, p.drop_below, i);
+    out[model * model_stride(p.n_rows * p.n_panel) + i] = select(0.0, value * p.keep_scale, keeps);
 }

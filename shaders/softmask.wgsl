@@ -1,16 +1,18 @@
-// Capped-sum sigmoid (method.md, relaxation A) and its gradient; one workgroup of 256 does it all.
+// Capped-sum sigmoid (method.md, relaxation A); one workgroup of 256 a network.
 struct Params {
+    models: u32,
     n: u32,
     k: u32,
     tau: f32,
+    mask_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> scores: array<f32>; // n
-@group(0) @binding(2) var<storage, read_write> mask_out: array<f32>; // n
-@group(0) @binding(3) var<storage, read> mask: array<f32>; // n
-@group(0) @binding(4) var<storage, read> u: array<f32>; // n
-@group(0) @binding(5) var<storage, read_write> grad: array<f32>; // n
+@group(0) @binding(1) var<storage, read> scores: array<f32>; // n a network
+@group(0) @binding(2) var<storage, read_write> mask_out: array<f32>; // n a network
+
+// where this network's scores begin
+var<private> first: u32;
 
 // exp(87) is the last power of e well inside f32
 const EDGE: f32 = 87.0;
@@ -25,7 +27,7 @@ fn sigmoid(x: f32) -> f32 {
 fn evaluate(lane: u32, pivot: f32, t: f32) -> vec2<f32> {
     var sum = vec2<f32>(0.0);
     for (var i = lane; i < p.n; i += 256u) {
-        let m = sigmoid((scores[i] - pivot) / p.tau - t);
+        let m = sigmoid((scores[first + i] - pivot) / p.tau - t);
         sum += vec2<f32>(m, m * (1.0 - m));
     }
     return reduce_sum(lane, sum);
@@ -62,16 +64,18 @@ fn solve(lane: u32, pivot: f32, low: f32, high: f32) -> f32 {
 }
 
 @compute @workgroup_size(256)
-fn forward(@builtin(local_invocation_index) lane: u32) {
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    first = group.x * model_stride(p.n);
+    let to = group.x * p.mask_stride;
     if (p.k >= p.n) {
         for (var i = lane; i < p.n; i += 256u) {
-            mask_out[i] = 1.0;
+            mask_out[to + i] = 1.0;
         }
         return;
     }
     var edge = vec2<f32>(-3.4e38);
     for (var i = lane; i < p.n; i += 256u) {
-        edge = max(edge, vec2<f32>(scores[i], -scores[i]));
+        edge = max(edge, vec2<f32>(scores[first + i], -scores[first + i]));
     }
     let most = reduce_max(lane, edge);
     // with n equal scores s the root is s - tau logit(k / n); so it lies between those of the extremes
@@ -85,23 +89,6 @@ fn forward(@builtin(local_invocation_index) lane: u32) {
     let width = 1.0 + 4e-7 * (abs(coarse) + (abs(nu) + abs(pivot)) / p.tau);
     let t = solve(lane, nu, -width, width);
     for (var i = lane; i < p.n; i += 256u) {
-        mask_out[i] = sigmoid((scores[i] - nu) / p.tau - t);
-    }
-}
-
-@compute @workgroup_size(256)
-fn backward(@builtin(local_invocation_index) lane: u32) {
-    var sum = vec2<f32>(0.0);
-    for (var i = lane; i < p.n; i += 256u) {
-        let v = mask[i] * (1.0 - mask[i]) / p.tau;
-        sum += vec2<f32>(v, v * u[i]);
-    }
-    let total = reduce_sum(lane, sum);
-    var mean = 0.0;
-    if (total.x > 1e-12) {
-        mean = total.y / total.x;
-    }
-    for (var i = lane; i < p.n; i += 256u) {
-        grad[i] = mask[i] * (1.0 - mask[i]) / p.tau * (u[i] - mean);
+        mask_out[to + i] = sigmoid((scores[first + i] - nu) / p.tau - t);
     }
 }

@@ -4,6 +4,7 @@ struct Params {
     n: u32,
     k: u32,
     tau: f32,
+    lists: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -14,7 +15,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> work: array<f32>; // 6n, lists in sorted order
 @group(0) @binding(6) var<storage, read_write> mask: array<f32>; // n
 @group(0) @binding(7) var<storage, read> saved: array<f32>; // 6n, `work` of the forward pass
-@group(0) @binding(8) var<storage, read> u: array<f32>; // n
+@group(0) @binding(8) var<storage, read> u: array<f32>; // lists of n, 64 elements aligned, to be added up
 @group(0) @binding(9) var<storage, read_write> grad: array<f32>; // n
 
 // 16 digits x 128 invocations, digit-major, so that their exclusive sum is each one's first place
@@ -171,12 +172,20 @@ fn forward(@builtin(local_invocation_index) lane: u32) {
     }
 }
 
+fn u_of(gene: u32) -> f32 {
+    var sum = 0.0;
+    for (var list = 0u; list < p.lists; list++) {
+        sum += u[list * model_stride(p.n) + gene];
+    }
+    return sum;
+}
+
 // `work`: c i in 0, scanL u in 1, scanR u in 2, u and later scanL(c i) in 3, scanR(c i) in 4.
 @compute @workgroup_size(256)
 fn backward(@builtin(local_invocation_index) lane: u32) {
     decays(lane);
     for (var t = lane; t < p.n; t += 256u) {
-        work[3u * p.n + t] = u[order_in[t]];
+        work[3u * p.n + t] = u_of(order_in[t]);
     }
     scan(lane, 3u, 1u, false);
     scan(lane, 3u, 2u, true);
@@ -189,11 +198,12 @@ fn backward(@builtin(local_invocation_index) lane: u32) {
     scan(lane, 0u, 4u, true);
     for (var t = lane; t < p.n; t += 256u) {
         let gene = order_in[t];
-        let c = (u[gene] + work[p.n + t] + work[2u * p.n + t]) / (1.0 + saved[t] + saved[p.n + t]);
+        let own_u = u_of(gene);
+        let c = (own_u + work[p.n + t] + work[2u * p.n + t]) / (1.0 + saved[t] + saved[p.n + t]);
         let own = saved[2u * p.n + t]
             * ((work[p.n + t] - c * saved[t]) - (work[2u * p.n + t] - c * saved[p.n + t]));
-        let above = u[gene] * saved[3u * p.n + t] - work[3u * p.n + t];
-        let below = u[gene] * saved[4u * p.n + t] - work[4u * p.n + t];
+        let above = own_u * saved[3u * p.n + t] - work[3u * p.n + t];
+        let below = own_u * saved[4u * p.n + t] - work[4u * p.n + t];
         grad[gene] = (above - below + own) / p.tau;
     }
 }

@@ -11,18 +11,29 @@ struct Params {
     power_x: u32,
     power_d: u32,
     accumulate: u32,
+    models: u32,
+    row_stride: u32,
+    arena: u32,
+    w_offset: u32,
+    bias_offset: u32,
+    n_chunks: u32,
+    activate: u32,
+    drop_below: u32,
+    keep_scale: f32,
+    seed: u32,
+    stream: u32,
+    step: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> entries: array<u32>; // packed nonzeros of the page
 @group(0) @binding(2) var<storage, read> blocks: array<u32>; // n_cells x (n_blocks + 1)
 @group(0) @binding(3) var<storage, read> rows: array<u32>; // cells of the epoch, in order
-@group(0) @binding(4) var<storage, read> scale: array<f32>; // n_genes
-@group(0) @binding(5) var<storage, read> w: array<f32>; // n_genes x width
-@group(0) @binding(6) var<storage, read> base: array<f32>; // width
-@group(0) @binding(7) var<storage, read_write> z: array<f32>; // n_rows x width
+@group(0) @binding(4) var<storage, read> gene: array<f32>; // 3 lists a network: means, inverse standard deviations, mask
+@group(0) @binding(5) var<storage, read> params: array<f32>; // an arena a network
+@group(0) @binding(6) var<storage, read> centre: array<f32>; // n_chunks x width a network
+@group(0) @binding(7) var<storage, read_write> out: array<f32>; // n_rows x width a network, or n_genes x width
 @group(0) @binding(8) var<storage, read> d: array<f32>; // n_rows x width
-@group(0) @binding(9) var<storage, read_write> out: array<f32>; // n_genes x width
 
 // 256 entries at a time: those with a scale other than 0 move up, in order, by one bit a lane.
 var<workgroup> live: array<atomic<u32>, 8>;
@@ -30,10 +41,28 @@ var<workgroup> gene_of: array<u32, 256>;
 var<workgroup> factor_of: array<f32, 256>;
 var<workgroup> part: array<f32, 256>;
 
-fn put(b: u32, h: u32, sum: f32) {
+fn put(model: u32, b: u32, h: u32, sum: f32) {
     if (h < p.width) {
-        z[b * p.width + h] = base[h] + sum;
+        let z = params[model * p.arena + p.bias_offset + h] + sum;
+        let i = b * p.width + h;
+        var a = z;
+        if (p.activate == 1u) {
+            let keeps = z > 0.0 && dropout_keeps(p.seed + model, p.stream, p.step, p.drop_below, i);
+            a = select(0.0, z * p.keep_scale, keeps);
+        }
+        out[model * model_stride(p.n_rows * p.width) + i] = a;
     }
+}
+
+// What the centring takes from column h: this team's share of the chunks.
+fn centring(model: u32, h: u32, team: u32, teams: u32) -> f32 {
+    var sum = 0.0;
+    if (h < p.width) {
+        for (var c = team; c < p.n_chunks; c += teams) {
+            sum += centre[model * model_stride(p.n_chunks * p.width) + c * p.width + h];
+        }
+    }
+    return sum;
 }
 
 @compute @workgroup_size(256)
@@ -43,10 +72,14 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         return;
     }
     // below the first cell the difference wraps around and is too large as well
-    let cell = rows[p.row_offset + b] - p.first_cell;
+    let model = group.z;
+    let cell = rows[model * p.row_stride + p.row_offset + b] - p.first_cell;
     if (cell >= p.n_cells) {
         return;
     }
+    let genes = model_stride(p.n_genes);
+    let inv_sd = model * 3u * genes + genes;
+    let first_w = model * p.arena + p.w_offset;
     let begin = blocks[cell * (p.n_blocks + 1u)];
     let end = blocks[cell * (p.n_blocks + 1u) + p.n_blocks];
     // narrow layers: several teams of invocations share the entries out
@@ -56,14 +89,16 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     let team = lane / columns;
     let teams = 256u / columns;
     for (var first = 0u; first < p.width; first += 1024u) {
-        var sum = vec4<f32>(0.0);
         let h = first + column;
+        var sum = -vec4<f32>(
+            centring(model, h, team, teams), centring(model, h + 256u, team, teams),
+            centring(model, h + 512u, team, teams), centring(model, h + 768u, team, teams));
         for (var at = begin; at < end; at += 256u) {
-            var gene = 0u;
+            var mine = 0u;
             var factor = 0.0;
             if (at + lane < end) {
-                gene = entry_gene(entries[at + lane]);
-                factor = scale[gene];
+                mine = entry_gene(entries[at + lane]);
+                factor = gene[inv_sd + mine] * gene[inv_sd + genes + mine];
             }
             let alive = factor != 0.0;
             if (alive) {
@@ -87,24 +122,24 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
                 count += countOneBits(word);
             }
             if (alive) {
-                gene_of[place] = gene;
+                gene_of[place] = mine;
                 factor_of[place] = factor;
             }
             workgroupBarrier(); // the list stands
             for (var j = team; j < count; j += teams) {
-                let row = gene_of[j] * p.width + h;
+                let row = first_w + gene_of[j] * p.width + h;
                 let f = factor_of[j];
                 if (h < p.width) {
-                    sum.x += f * w[row];
+                    sum.x += f * params[row];
                 }
                 if (h + 256u < p.width) {
-                    sum.y += f * w[row + 256u];
+                    sum.y += f * params[row + 256u];
                 }
                 if (h + 512u < p.width) {
-                    sum.z += f * w[row + 512u];
+                    sum.z += f * params[row + 512u];
                 }
                 if (h + 768u < p.width) {
-                    sum.w += f * w[row + 768u];
+                    sum.w += f * params[row + 768u];
                 }
             }
         }
@@ -115,82 +150,29 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
             for (var j = 0u; j < teams; j++) {
                 first_sum += part[j * columns + column];
             }
-            put(b, h, first_sum);
-            put(b, h + 256u, sum.y);
-            put(b, h + 512u, sum.z);
-            put(b, h + 768u, sum.w);
+            put(model, b, h, first_sum);
+            put(model, b, h + 256u, sum.y);
+            put(model, b, h + 512u, sum.z);
+            put(model, b, h + 768u, sum.w);
         }
         workgroupBarrier(); // the parts have been read
     }
 }
 
-// genes of a block, `ops::BLOCK`; columns of a workgroup; cells whose entries are listed at a time
-const BLOCK: u32 = 32u;
-const COLUMNS: u32 = 64u;
-const CELLS: u32 = 32u;
+fn product(x: f32, dense: f32) -> f32 {
+    return select(x, x * x, p.power_x == 2u) * select(dense, dense * dense, p.power_d == 2u);
+}
 
-var<workgroup> total: array<f32, 2048>; // BLOCK x COLUMNS
-var<workgroup> length: array<u32, 32>; // entries of each listed cell
-// f16 value in the high 16 bits, listed cell in bits 5..10, gene of the block in bits 0..5
-var<workgroup> list: array<u32, 1024>; // CELLS x BLOCK
-
-// Invocation (team, column) owns column `column` of the genes that are `team` modulo 4, so that its
-// sums are its own; cells come in the order of the batch.
 @compute @workgroup_size(256)
 fn transpose(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let block = group.x;
     let column = lane % COLUMNS;
-    let team = lane / COLUMNS;
     let h = group.y * COLUMNS + column;
-    for (var gene = team; gene < BLOCK; gene += 4u) {
-        total[gene * COLUMNS + column] = 0.0;
-    }
-    // to list them, eight invocations take a cell
-    let slot = lane / 8u;
-    for (var first = 0u; first < p.n_rows; first += CELLS) {
-        var begin = 0u;
-        var end = 0u;
-        if (first + slot < p.n_rows) {
-            let cell = rows[p.row_offset + first + slot] - p.first_cell;
-            if (cell < p.n_cells) {
-                let at = cell * (p.n_blocks + 1u) + block;
-                begin = blocks[at];
-                end = blocks[at + 1u];
-            }
-        }
-        if (lane % 8u == 0u) {
-            length[slot] = end - begin;
-        }
-        workgroupBarrier(); // the lengths stand, the last list has been read
-        var count = 0u;
-        var place = 0u;
-        for (var j = 0u; j < CELLS; j++) {
-            place = select(place, count, j == slot);
-            count += length[j];
-        }
-        for (var j = lane % 8u; j < end - begin; j += 8u) {
-            let entry = entries[begin + j];
-            list[place + j] = (entry & 0xffff0000u) | (slot << 5u) | (entry % BLOCK);
-        }
-        workgroupBarrier(); // the list stands, the lengths have been read
-        if (h < p.width) {
-            for (var j = 0u; j < count; j++) {
-                let item = list[j];
-                if (item % 4u == team) {
-                    let x = entry_value(item);
-                    let dense = d[(first + ((item >> 5u) & 31u)) * p.width + h];
-                    let product = select(x, x * x, p.power_x == 2u)
-                        * select(dense, dense * dense, p.power_d == 2u);
-                    total[(item % BLOCK) * COLUMNS + column] += product;
-                }
-            }
-        }
-    }
+    transpose_block(lane, group.x, h, p.row_offset, 0u);
     if (h < p.width) {
-        for (var j = team; j < BLOCK; j += 4u) {
-            let gene = block * BLOCK + j;
-            if (gene < p.n_genes) {
-                let at = gene * p.width + h;
+        for (var j = lane / COLUMNS; j < BLOCK; j += 4u) {
+            let mine = group.x * BLOCK + j;
+            if (mine < p.n_genes) {
+                let at = mine * p.width + h;
                 let old = select(0.0, out[at], p.accumulate == 1u);
                 out[at] = old + total[j * COLUMNS + column];
             }

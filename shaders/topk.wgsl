@@ -1,13 +1,19 @@
-// Hard top-k of at most 65,536 scores by radix select; one workgroup of 256 does it all.
+// Hard top-k of at most 65,536 scores by radix select; one workgroup of 256 a network.
 struct Params {
+    models: u32,
     n: u32,
     k: u32,
+    scores_stride: u32,
+    mask_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read> scores: array<f32>; // n
-@group(0) @binding(2) var<storage, read_write> mask: array<f32>; // n, 0 or 1
-@group(0) @binding(3) var<storage, read_write> index: array<u32>; // k, ascending genes
+@group(0) @binding(1) var<storage, read> scores: array<f32>; // n a network
+@group(0) @binding(2) var<storage, read_write> mask: array<f32>; // n a network, 0 or 1
+@group(0) @binding(3) var<storage, read_write> index: array<u32>; // k a network, ascending genes
+
+// where this network's scores begin
+var<private> first: u32;
 
 // A histogram of 2,048 digits; afterwards one bit a gene (65,536 bits).
 var<workgroup> bins: array<atomic<u32>, 2048>;
@@ -44,7 +50,7 @@ fn clear_bins(lane: u32) {
 fn select_digit(lane: u32, prefix: u32, care: u32, shift: u32, digits: u32, want: u32) -> vec2<u32> {
     clear_bins(lane);
     for (var i = lane; i < p.n; i += 256u) {
-        let key = sort_key(scores[i]);
+        let key = sort_key(scores[first + i]);
         if ((key & care) == prefix) {
             atomicAdd(&bins[(key >> shift) & (digits - 1u)], 1u);
         }
@@ -90,7 +96,8 @@ fn keep_first(lane: u32, want: u32) {
 }
 
 @compute @workgroup_size(256)
-fn select_k(@builtin(local_invocation_index) lane: u32) {
+fn select_k(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    first = group.x * p.scores_stride;
     let high = select_digit(lane, 0u, 0u, 21u, 2048u, p.k);
     var prefix = high.x << 21u;
     let middle = select_digit(lane, prefix, 0xffe00000u, 10u, 2048u, high.y);
@@ -101,14 +108,14 @@ fn select_k(@builtin(local_invocation_index) lane: u32) {
     // the ties: the first low.y genes whose key is the threshold
     clear_bins(lane);
     for (var i = lane; i < p.n; i += 256u) {
-        if (sort_key(scores[i]) == threshold) {
+        if (sort_key(scores[first + i]) == threshold) {
             atomicOr(&bins[i >> 5u], 1u << (i & 31u));
         }
     }
     workgroupBarrier(); // the map of ties stands
     keep_first(lane, low.y);
     for (var i = lane; i < p.n; i += 256u) {
-        if (sort_key(scores[i]) > threshold) {
+        if (sort_key(scores[first + i]) > threshold) {
             atomicOr(&bins[i >> 5u], 1u << (i & 31u));
         }
     }
@@ -124,13 +131,13 @@ fn select_k(@builtin(local_invocation_index) lane: u32) {
     for (var i = lane; i < p.n; i += 256u) {
         let word = atomicLoad(&bins[i >> 5u]);
         let bit = 1u << (i & 31u);
-        mask[i] = select(0.0, 1.0, (word & bit) != 0u);
+        mask[group.x * p.mask_stride + i] = select(0.0, 1.0, (word & bit) != 0u);
         if ((word & bit) != 0u) {
             var rank = scan[i >> 8u] + countOneBits(word & (bit - 1u));
             for (var j = (i >> 8u) * 8u; j < (i >> 5u); j++) {
                 rank += countOneBits(atomicLoad(&bins[j]));
             }
-            index[rank] = i;
+            index[group.x * model_stride(p.k) + rank] = i;
         }
     }
 }

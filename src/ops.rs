@@ -2,13 +2,18 @@
 //!
 //! The order of the operations of a training step is written once, in [`crate::model`], over
 //! [`Ops`]; `crate::cpu` runs the twins of `crate::reference`, `crate::gpu` the kernels of
-//! `shaders/`. Shapes are row-major. A buffer that an operation writes must not be one that it
+//! `shaders/`. Shapes are row-major.
+//!
+//! Operations with a parameter `models` run that many networks at once: a buffer then holds a copy
+//! for each, [`stride`] elements apart for a copy's length, parameters an arena apart, Adam moments two
+//! arenas (first moments, then second moments), and network r draws its random numbers with the
+//! first one's seed plus r. Buffers of gradients have one row more, for their column sums. A buffer that an operation writes must not be one that it
 //! reads, not even at another range (wgpu forbids it).
 use crate::error::DeviceError;
 use crate::kernels::{
-    ablate::Ablate, activation::Activation, adamw::AdamW, column_sum::ColumnSum,
-    cross_entropy::CrossEntropy, first::First, huber::Huber, linear::Linear, noise::Noise,
-    panel::Panel, softmask::SoftMask, softsort::SoftSort, sparse::Sparse, sum::Sum, topk::TopK,
+    ablate::Ablate, adamw::AdamW, first::First, heads::Heads, linear::Linear, noise::Noise,
+    panel::Panel, scores::Scores, softmask::SoftMask, softsort::SoftSort, sparse::Sparse,
+    topk::TopK,
 };
 
 /// Result of an operation on a device.
@@ -16,12 +21,18 @@ pub type Result<T> = std::result::Result<T, DeviceError>;
 
 /// Sub-ranges of a buffer begin at multiples of this many elements (256 bytes).
 pub const ALIGN: usize = 64;
-/// Rows that one partial sum of [`Ops::column_partial`] covers.
-pub const COLUMN_CHUNK: usize = 64;
+/// Genes that one partial sum of [`Ops::centre`] covers.
+pub const CENTRE_CHUNK: usize = 256;
 /// Genes that one block pointer of the sparse matrix covers.
 pub const BLOCK: usize = 32;
-/// Label of a cell that has none.
+/// Label, or bits of a value, of a cell that has none.
 pub const MISSING: u32 = u32::MAX;
+
+/// Elements between two networks' copies of `len` elements.
+#[must_use]
+pub const fn stride(len: usize) -> usize {
+    len.next_multiple_of(ALIGN)
+}
 
 macro_rules! handle {
     ($(#[$meta:meta])* $name:ident) => {
@@ -109,15 +120,16 @@ pub trait Ops {
     /// Runs what was recorded and waits for it.
     fn sync(&mut self) -> Result<()>;
 
-    /// `out[i] = scores[i] + beta * gumbel(i)`; `tables` as made by `reference::noise::tables`.
+    /// `out[i] = scores[i] + beta gumbel(i)`; `tables` as made by `reference::noise::tables`.
     fn perturb(&mut self, p: Noise, scores: FBuf, tables: UBuf, out: FBuf);
     /// `mask[i] = 1` for the k largest scores (ties to the lower index), else 0; `index`
     /// (length k) lists them by ascending gene.
     fn topk(&mut self, p: TopK, scores: FBuf, mask: FBuf, index: UBuf);
     /// `mask[i] = sigmoid((scores[i] - nu) / tau)` with `sum mask = k` (method.md, relaxation A).
     fn soft_forward(&mut self, p: SoftMask, scores: FBuf, mask: FBuf);
-    /// `grad[i] = v_i (u_i - <v,u> / sum v)`, `v = m (1 - m) / tau`.
-    fn soft_backward(&mut self, p: SoftMask, mask: FBuf, u: FBuf, grad: FBuf);
+    /// With `u` the sum of its lists and `v = m (1 - m) / tau`: an AdamW step of the scores along
+    /// `v_i (u_i - <v,u> / sum v)`.
+    fn score_update(&mut self, p: Scores, mask: FBuf, u: FBuf, params: FBuf, moments: FBuf);
     /// `order` = genes by descending score, ties to the lower index; `scratch` holds 3n words.
     fn softsort_order(&mut self, p: SoftSort, scores: FBuf, order: UBuf, scratch: UBuf);
     /// Mask of relaxation B in gene order; `scratch` holds 6n floats (L1, R1, i, A, B and one
@@ -130,7 +142,7 @@ pub trait Ops {
         scratch: FBuf,
         mask: FBuf,
     );
-    /// `grad = J^T u` of relaxation B in gene order; `work` holds 6n floats.
+    /// `grad = J^T u` of relaxation B in gene order, `u` the sum of its lists; `work` holds 6n floats.
     fn softsort_backward(
         &mut self,
         p: SoftSort,
@@ -141,39 +153,42 @@ pub trait Ops {
         work: FBuf,
         grad: FBuf,
     );
-    /// `scale = mask * inv_sd`, `shift = -mask * inv_sd * mean`; `stats` = means, then inverse
-    /// standard deviations (2n).
-    fn first_scale(&mut self, p: First, mask: FBuf, stats: FBuf, scale: FBuf, shift: FBuf);
-    /// With `t_gh = inv_sd_g (r_gh - mean_g d_h)`: `dw_gh = mask_g t_gh`, `u_g = <t_g, w_g>`.
-    fn first_gradient(
-        &mut self,
-        p: First,
-        r: FBuf,
-        w: FBuf,
-        mask: FBuf,
-        stats: FBuf,
-        d: FBuf,
-        dw: FBuf,
-        u: FBuf,
-    );
-    /// `z[b, :] = base + sum_g x[rows[row_offset + b], g] scale_g w[g, :]` for the batch's cells
-    /// that lie in the page; the other rows of `z` stay.
+    /// An AdamW step of a range of one network's arena.
+    fn adamw(&mut self, p: AdamW, params: FBuf, grads: FBuf, moments: FBuf);
+    /// `partial[c, h] = sum_{g in chunk c} mask_g mean_g inv_sd_g w[g, h]`, chunks of
+    /// [`CENTRE_CHUNK`] genes; `gene` = means, inverse standard deviations, mask, each
+    /// [`stride`]`(n_genes)` long.
+    fn centre(&mut self, p: First, gene: FBuf, params: FBuf, partial: FBuf);
+    /// `out[b, :] = act(bias - sum_c centre[c, :] + sum_g x[rows[b], g] mask_g inv_sd_g w[g, :])` for
+    /// the batch's cells that lie in the page, `act` ReLU and dropout or nothing; the other rows of
+    /// `out` stay.
     fn sparse_forward(
         &mut self,
         p: Sparse,
         page: PageBuf,
         rows: UBuf,
-        scale: FBuf,
-        w: FBuf,
-        base: FBuf,
-        z: FBuf,
+        gene: FBuf,
+        params: FBuf,
+        centre: FBuf,
+        out: FBuf,
     );
     /// `out[g, h] (+)= sum_b x[b, g]^power_x d[b, h]^power_d` over the batch's cells in the page.
     fn sparse_transpose(&mut self, p: Sparse, page: PageBuf, rows: UBuf, d: FBuf, out: FBuf);
-    /// `partial[c, h] = sum_{r in chunk c} coef[r] a[r, h]^power`, chunks of [`COLUMN_CHUNK`] rows.
-    fn column_partial(&mut self, p: ColumnSum, a: FBuf, coef: FBuf, partial: FBuf);
-    /// `out[h] = bias[h] + sum_c partial[c, h]`.
-    fn column_finish(&mut self, p: ColumnSum, partial: FBuf, bias: FBuf, out: FBuf);
+    /// With `r = x^T d` over the batch's cells in the page (and what earlier pages left behind the
+    /// lists in `work`) and `t_gh = inv_sd_g (r_gh - mean_g sum_b d_bh)`: an AdamW step of the
+    /// weights along `mask_g t_gh`, and `<t_g, w_g>` (w before the step), a list for each 64
+    /// columns, each [`stride`]`(n_genes)` long, into `work`.
+    fn first_update(
+        &mut self,
+        p: First,
+        page: PageBuf,
+        rows: UBuf,
+        d: FBuf,
+        gene: FBuf,
+        params: FBuf,
+        moments: FBuf,
+        work: FBuf,
+    );
     /// `out[b, j] = drop((x[rows[row_offset + b], genes[j]] - mean_j) inv_sd_j)` for the batch's
     /// cells in the page; `stats` = means, then inverse standard deviations of the panel's genes.
     /// Dropout word: element `b n_panel + j`.
@@ -186,45 +201,42 @@ pub trait Ops {
         stats: FBuf,
         out: FBuf,
     );
-    /// `y = a w + b`; a: n_rows x n_in, w: n_in x n_out.
-    fn linear_forward(&mut self, p: Linear, a: FBuf, w: FBuf, b: FBuf, y: FBuf);
-    /// `da = dy w^T`.
-    fn linear_grad_input(&mut self, p: Linear, dy: FBuf, w: FBuf, da: FBuf);
-    /// `dw = a^T dy`.
-    fn linear_grad_weight(&mut self, p: Linear, a: FBuf, dy: FBuf, dw: FBuf);
-    /// `a = max(z, 0)`, then dropout.
-    fn act_forward(&mut self, p: Activation, z: FBuf, a: FBuf);
-    /// `dz = da [z > 0]`, then the same dropout.
-    fn act_backward(&mut self, p: Activation, z: FBuf, da: FBuf, dz: FBuf);
-    /// With `y = labels[rows[row_offset + b]]` and `s = scale class_weight[y]` (0 where y is
-    /// [`MISSING`]): `dlogits[b, column + c] = s (softmax_c - [c = y])`, `loss[b] = s * -log softmax_y`.
-    fn cross_entropy(
+    /// `out = act(a w + bias)`; a: n_rows x n_in, w: n_in x n_out; `act` ReLU and dropout or nothing.
+    fn linear_forward(&mut self, p: Linear, a: FBuf, params: FBuf, out: FBuf);
+    /// `out = keep_scale (dz w^T) [gate > 0]`, `gate` the activations of the layer below.
+    fn linear_grad_input(&mut self, p: Linear, dz: FBuf, params: FBuf, gate: FBuf, out: FBuf);
+    /// AdamW steps of the weights along `a^T dz`, of this layer's biases along the column sums of
+    /// `dz` (own_bias), of the biases of the layer below along those of `dz_below`, which are also
+    /// left in its last row; `losses[slot + t] = sum_b loss[t, b]`.
+    fn linear_update(
         &mut self,
-        p: CrossEntropy,
-        logits: FBuf,
-        rows: UBuf,
-        labels: UBuf,
-        class_weight: FBuf,
-        dlogits: FBuf,
+        p: Linear,
+        a: FBuf,
+        dz: FBuf,
+        params: FBuf,
+        moments: FBuf,
+        dz_below: FBuf,
         loss: FBuf,
+        losses: FBuf,
     );
-    /// With `e = logits[b, column] - targets[row]` and `s = scale known[row]` (1 known, 0 missing):
-    /// `dlogits = s clamp(e, -delta, delta)`, `loss = s (e^2/2 or delta (|e| - delta/2))`.
-    fn huber(
+    /// Logits `a w + bias` (unless n_in is 0 and they already stand), then for each task t with
+    /// factor `scales[t]` and cell b the loss into `loss[t, b]` and, with `gradients`, its gradient in
+    /// place of the logits and `keep_scale (dlogits w^T) [a > 0]` in `dz`. `targets` as made by
+    /// [`crate::model::net::Targets`]: cross-entropy times the class's weight, or Huber.
+    fn heads(
         &mut self,
-        p: Huber,
-        logits: FBuf,
+        p: Heads,
+        a: FBuf,
+        params: FBuf,
         rows: UBuf,
-        targets: FBuf,
-        known: FBuf,
-        dlogits: FBuf,
+        targets: UBuf,
+        scales: FBuf,
+        logits: FBuf,
         loss: FBuf,
+        dz: FBuf,
     );
-    /// `out[slot] = sum values`.
-    fn sum(&mut self, p: Sum, values: FBuf, out: FBuf);
-    /// `m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; p -= lr wd p; p -= lr (m/c1) / (sqrt(v/c2) + eps)`.
-    fn adamw(&mut self, p: AdamW, params: FBuf, grads: FBuf, m: FBuf, v: FBuf);
-    /// `out[j n_rows + b, h] = z[b, h] - x[b, first_gene + j] w[first_gene + j, h]`, j in 0..n_genes.
+    /// `out[j n_rows + b, h] = act(z[b, h] - x[b, first_gene + j] w[first_gene + j, h])`, j in
+    /// 0..n_genes, `act` ReLU or nothing.
     fn ablate(&mut self, p: Ablate, z: FBuf, x: FBuf, w: FBuf, out: FBuf);
 }
 

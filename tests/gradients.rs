@@ -5,14 +5,14 @@ mod cells;
 use cells::{Random, planted};
 use yoto_gpu::cpu::Cpu;
 use yoto_gpu::data::cells::{Targets, Task, TaskKind};
-use yoto_gpu::kernels::{activation::Activation, softmask::SoftMask, softsort::SoftSort};
+use yoto_gpu::kernels::{softmask::SoftMask, softsort::SoftSort};
 use yoto_gpu::model::layout::{Layout, Shape};
-use yoto_gpu::model::net::{Cells, DeviceTask, Net};
-use yoto_gpu::model::step::{PanelInput, Selection, Selector, panel_gradient, selection_gradient};
-use yoto_gpu::model::trunk::{Batch, Dropout};
-use yoto_gpu::ops::{FBuf, MISSING, Ops, UBuf};
+use yoto_gpu::model::net::{Cells, Net, Room, Targets as DeviceTargets};
+use yoto_gpu::model::step::{PanelInput, Selection, Selector, panel_step, selection_step};
+use yoto_gpu::model::trunk::{Adam, BETA1, Batch, Dropout, Slot};
+use yoto_gpu::ops::{FBuf, MISSING, Ops, UBuf, stride};
 use yoto_gpu::reference::{
-    activation, cross_entropy, first, huber, linear, noise, softmask, softsort, sparse,
+    cross_entropy, first, huber, linear, scores, softmask, softsort, sparse,
 };
 use yoto_gpu::train::settings::Relaxation;
 
@@ -78,11 +78,12 @@ fn relaxation_a() {
             n: n as u32,
             k,
             tau,
+            ..SoftMask::default()
         };
         let (mut mask, mut gradient) = (vec![0.0; n], vec![0.0; n]);
         softmask::forward(&p, &s, &mut mask);
         assert!((mask.iter().sum::<f64>() - f64::from(k)).abs() < 1e-9);
-        softmask::backward(&p, &mask, &u, &mut gradient);
+        scores::gradient(tau, &mask, &u, &mut gradient);
         assert_fits("relaxation A", &s, &gradient, |s| {
             let mut mask = vec![0.0; n];
             softmask::forward(&p, s, &mut mask);
@@ -99,6 +100,7 @@ fn relaxation_b() {
             n: n as u32,
             k,
             tau,
+            lists: 1,
         };
         let forward = |s: &[f64], scratch: &mut [f64], order: &mut [u32]| {
             let mut mask = vec![0.0; n];
@@ -121,7 +123,7 @@ fn both_relaxations_become_the_hard_mask_as_tau_falls() {
     let (n, k) = (50, 7);
     let s = vector(n, 5);
     let (mut hard, mut index) = (vec![0.0; n], vec![0; k]);
-    yoto_gpu::reference::topk::topk(k, &s, &mut hard, &mut index);
+    yoto_gpu::reference::topk::topk(k, &s, &mut Vec::new(), &mut hard, &mut index);
     let far = |mask: &[f64]| {
         mask.iter()
             .zip(&hard)
@@ -134,6 +136,7 @@ fn both_relaxations_become_the_hard_mask_as_tau_falls() {
                 n: n as u32,
                 k: k as u32,
                 tau,
+                ..SoftMask::default()
             },
             &s,
             &mut a,
@@ -143,6 +146,7 @@ fn both_relaxations_become_the_hard_mask_as_tau_falls() {
             n: n as u32,
             k: k as u32,
             tau,
+            lists: 0,
         };
         softsort::forward(&p, &s, &order, &mut vec![0.0; 6 * n], &mut b);
         assert!(
@@ -157,6 +161,7 @@ fn both_relaxations_become_the_hard_mask_as_tau_falls() {
             n: n as u32,
             k: k as u32,
             tau: 1.0,
+            ..SoftMask::default()
         },
         &s,
         &mut a,
@@ -179,7 +184,7 @@ fn dense_layer() {
         inner(&y, &dy)
     };
     let mut da = vec![0.0; n_in];
-    linear::grad_input_row(&dy, &w, &mut da);
+    linear::grad_input_row(&dy, &w, &vec![1.0; n_in], 1.0, &mut da);
     assert_fits("dense, inputs", &a, &da, |a| loss(a, &w));
     let dw: Vec<f64> = (0..n_in)
         .flat_map(|i| {
@@ -193,42 +198,41 @@ fn dense_layer() {
 
 #[test]
 fn relu_with_dropout() {
-    let p = Activation {
-        n: 40,
+    let gate = linear::Gate {
+        activate: true,
         drop_below: 1 << 30,
         keep_scale: 4.0 / 3.0,
-        seed: 1,
-        stream: 16,
-        step: 2,
+        key: (1, 16, 2),
     };
-    let (z, da) = (vector(40, 1), vector(40, 2));
+    let (z, da, one) = (vector(40, 1), vector(40, 2), [1.0]);
+    let activate = |z: &[f64]| {
+        let mut a = z.to_vec();
+        gate.apply(0, &mut a);
+        a
+    };
+    let a = activate(&z);
+    // as a layer of one input and one output for each value
     let mut dz = vec![0.0; 40];
-    activation::backward(&p, 0, &z, &da, &mut dz);
+    for i in 0..40 {
+        let (da, a, dz) = (&da[i..=i], &a[i..=i], &mut dz[i..=i]);
+        linear::grad_input_row(da, &one, a, gate.keep_scale, dz);
+    }
     assert!(
         z.iter().zip(&dz).any(|(&z, &d)| z > 0.0 && d == 0.0),
         "nothing was dropped"
     );
-    assert_fits("activation", &z, &dz, |z| {
-        let mut a = vec![0.0; 40];
-        activation::forward(&p, 0, z, &mut a);
-        inner(&a, &da)
-    });
+    assert_fits("activation", &z, &dz, |z| inner(&activate(z), &da));
 }
 
 #[test]
 fn losses() {
-    let (logits, weights) = (vector(6, 1), [0.5, 1.0, 2.0, 1.0, 3.0, 1.0]);
-    let run = |x: &[f64], d: &mut [f64]| cross_entropy::row(x, 4, 0.3, &weights, d);
-    let mut d = vec![0.0; 6];
-    run(&logits, &mut d);
-    assert_fits("cross-entropy", &logits, &d, |x| run(x, &mut [0.0; 6]));
-    assert_eq!(
-        (
-            cross_entropy::row(&logits, MISSING, 0.3, &weights, &mut d),
-            d[0]
-        ),
-        (0.0, 0.0)
-    );
+    let logits = vector(6, 1);
+    let mut d = logits.clone();
+    cross_entropy::row(&mut d, 4, 0.9, true);
+    let loss = |x: &[f64]| cross_entropy::row(&mut x.to_vec(), 4, 0.9, false);
+    assert_fits("cross-entropy", &logits, &d, loss);
+    let missing = cross_entropy::row(&mut d, MISSING, 0.9, true);
+    assert_eq!((missing, d[0]), (0.0, 0.0));
     for e in [-3.0, -0.4, 0.2, 1.7] {
         assert_fits("Huber", &[e], &[huber::row(e, 1.0, 0.7).0], |x| {
             huber::row(x[0], 1.0, 0.7).1
@@ -247,8 +251,8 @@ fn first_layer_of_one_gene() {
             .map(|i| inv_sd * (r[i] - mean * d[i]) * m * w[i])
             .sum::<f64>()
     };
-    let mut dw = vec![0.0; h];
-    let u = first::gradient_row(&r, &w, mask, mean, inv_sd, &d, &mut dw);
+    let mut dw = r.clone();
+    let u = first::gradient_row(&mut dw, &w, mask, mean, inv_sd, &d);
     assert_fits("first layer, weights", &w, &dw, |w| loss(mask, w));
     assert_fits("first layer, mask", &[mask], &[u], |m| loss(m[0], &w));
 }
@@ -263,7 +267,7 @@ fn sparse_products_are_adjoint() {
     let mut transposed = vec![0.0; 70usize.next_multiple_of(32) * width];
     for cell in 0..20 {
         let (mut z, row) = (vec![0.0; width], &d[cell * width..(cell + 1) * width]);
-        sparse::forward_row(data.cells.cell(cell), &ones, &w, &vec![0.0; width], &mut z);
+        sparse::forward_row(data.cells.cell(cell), &ones, &ones, &w, &mut z);
         forward += inner(&z, row);
         for (j, out) in transposed.chunks_exact_mut(32 * width).enumerate() {
             let at = cell * (data.cells.n_blocks + 1) + j;
@@ -278,19 +282,19 @@ fn sparse_products_are_adjoint() {
     );
 }
 
-/// A network of two hidden layers over two pages of cells and two tasks, one of them partly
-/// unlabelled and one a number, in f64.
+/// A network over two pages of cells and two tasks, one of them partly unlabelled and one a number,
+/// in f64.
 struct Whole {
     ops: Cpu<f64>,
     cells: Cells,
-    tasks: Vec<DeviceTask>,
+    targets: DeviceTargets,
     net: Net,
-    rows: UBuf,
+    batch: Batch,
     losses: FBuf,
     start: Vec<f64>,
 }
 
-fn whole(n_in: usize, with_scores: bool) -> Whole {
+fn whole(n_in: usize, with_scores: bool, hidden: &[usize]) -> Whole {
     let mut data = planted(24, 0, 40, 3, 100, 7);
     assert!(data.cells.pages.len() > 1);
     if let Targets::Classes(labels) = &mut data.tasks[0].targets {
@@ -310,44 +314,62 @@ fn whole(n_in: usize, with_scores: bool) -> Whole {
     });
     let mut ops = Cpu::<f64>::default();
     let cells = Cells::new(&mut ops, &data.cells).unwrap();
-    let classes = DeviceTask::new(&mut ops, &data.tasks[0], 0, 24, 0.5).unwrap();
-    let number = DeviceTask::new(&mut ops, &data.tasks[1], 3, 24, 0.5).unwrap();
+    let targets = DeviceTargets::new(&mut ops, &data.tasks, 24, 0.5).unwrap();
     let layout = Layout::new(
         Shape {
             n_in,
-            hidden: vec![6, 5],
+            hidden: hidden.to_vec(),
             n_out: 4,
         },
         with_scores,
     );
-    let net = Net::new(&mut ops, layout, 24).unwrap();
-    let rows = ops
+    let room = Room {
+        models: 1,
+        batch: 24,
+        max_rows: 24,
+        tasks: 2,
+    };
+    let net = Net::new(&mut ops, layout, room).unwrap();
+    let rows: UBuf = ops
         .adopt_u("rows", (0..24).map(|i| (i * 7) % 24).collect())
         .unwrap();
+    let scales = ops.alloc_f("scales", 2).unwrap();
+    ops.set(scales, &[0.04, 0.07]);
     let losses = ops.alloc_f("losses", 2).unwrap();
     let start: Vec<f64> = vector(net.layout.len, 11).iter().map(|x| x * 0.8).collect();
     Whole {
         ops,
         cells,
-        tasks: vec![classes, number],
+        targets,
         net,
-        rows,
+        batch: Batch::of(rows, 24, scales),
         losses,
         start,
     }
 }
 
-/// Compares the gradient that a step leaves in the arena with central differences of its loss.
-fn check(w: &mut Whole, run: impl Fn(&mut Whole, Batch)) {
-    let batch = Batch {
-        rows: w.rows,
-        offset: 0,
-        n: 24,
+/// A step that moves nothing, so that its gradient can be read in the first moments.
+const STILL: Adam = Adam {
+    lr: 0.0,
+    lr_scores: 0.0,
+    weight_decay: 0.0,
+    t: 1,
+};
+
+/// Compares the gradient that a step leaves in the moments with central differences of its loss.
+fn check(w: &mut Whole, run: impl Fn(&mut Whole, Slot)) {
+    let slot = Slot {
+        losses: w.losses,
+        at: 0,
+        stride: 0,
     };
     let start = w.start.clone();
     w.ops.set(w.net.params, &start);
-    run(w, batch);
-    let gradient = w.ops.values(w.net.grads);
+    run(w, slot);
+    assert_eq!(w.ops.values(w.net.params), start, "the step moves nothing");
+    let moments = w.ops.values(w.net.moments);
+    let gradient = moments[..w.net.layout.len].iter();
+    let gradient: Vec<f64> = gradient.map(|m| m / (1.0 - f64::from(BETA1))).collect();
     let layout = w.net.layout.clone();
     let places = layout
         .weights
@@ -365,7 +387,7 @@ fn check(w: &mut Whole, run: impl Fn(&mut Whole, Batch)) {
                 let mut at = start.clone();
                 at[range.clone()].copy_from_slice(x);
                 w.ops.set(w.net.params, &at);
-                run(w, batch);
+                run(w, slot);
                 w.ops.values(w.losses).iter().sum()
             },
         );
@@ -374,33 +396,17 @@ fn check(w: &mut Whole, run: impl Fn(&mut Whole, Batch)) {
 
 #[test]
 fn whole_selection_step() {
-    for relaxation in [Relaxation::Sigmoid, Relaxation::Softsort] {
-        let mut w = whole(40, true);
-        let ops = &mut w.ops;
-        let stats = ops.alloc_f("stats", 80).unwrap();
-        ops.set(
-            stats,
-            &vector(80, 21).iter().map(|x| x + 1.5).collect::<Vec<_>>(),
-        );
-        let mut floats = |n| ops.alloc_f("scratch", n).unwrap();
-        let sel = Selector {
-            stats,
-            noisy: floats(40),
-            soft: floats(40),
-            hard: floats(40),
-            scans: floats(240),
-            work: floats(240),
-            scale: floats(40),
-            shift: floats(40),
-            base: floats(6),
-            r: floats(240),
-            d: floats(6),
-            u: floats(40),
-            tables: ops.adopt_u("tables", noise::tables()).unwrap(),
-            index: ops.alloc_u("index", 40).unwrap(),
-            order: ops.alloc_u("order", 40).unwrap(),
-            sort: ops.alloc_u("sort", 120).unwrap(),
-        };
+    let hidden: [&[usize]; 3] = [&[6, 5], &[70], &[]];
+    for (relaxation, hidden) in [Relaxation::Sigmoid, Relaxation::Softsort]
+        .into_iter()
+        .flat_map(|r| hidden.map(|h| (r, h)))
+    {
+        let mut w = whole(40, true, hidden);
+        let width = w.net.layout.shape.width();
+        let stats: Vec<f32> = vector(80, 21).iter().map(|x| *x as f32 + 1.5).collect();
+        let pages = w.cells.pages.len();
+        let genes = (&stats[..40], &stats[40..]);
+        let sel = Selector::new(&mut w.ops, genes, width, 1, pages, relaxation).unwrap();
         let s = Selection {
             k: 9,
             tau: 0.5,
@@ -416,11 +422,10 @@ fn whole_selection_step() {
             seed: 3,
             step: 4,
         };
-        check(&mut w, |w, batch| {
-            let (net, scales) = (w.net.clone(), [0.04, 0.07]);
-            selection_gradient(
-                &mut w.ops, &net, &sel, &w.cells, &w.tasks, batch, &scales, &s, &dropout, w.losses,
-                0,
+        check(&mut w, |w, slot| {
+            let (net, ops) = (w.net.clone(), &mut w.ops);
+            selection_step(
+                ops, &net, &sel, &w.cells, &w.targets, w.batch, &s, &dropout, &STILL, slot,
             );
         });
     }
@@ -428,28 +433,31 @@ fn whole_selection_step() {
 
 #[test]
 fn whole_panel_step() {
-    let mut w = whole(5, false);
-    let ops = &mut w.ops;
-    let input = PanelInput {
-        genes: ops.adopt_u("genes", vec![0, 2, 3, 17, 39]).unwrap(),
-        stats: ops.alloc_f("stats", 10).unwrap(),
-        x: ops.alloc_f("x", 24 * 5).unwrap(),
-        n: 5,
-    };
-    ops.set(
-        input.stats,
-        &[0.4, 0.5, 0.6, 0.3, 0.2, 1.1, 1.2, 0.9, 1.3, 0.8],
-    );
-    let dropout = Dropout {
-        input: 0.2,
-        hidden: 0.25,
-        seed: 3,
-        step: 9,
-    };
-    check(&mut w, |w, batch| {
-        let (net, scales) = (w.net.clone(), [0.04, 0.07]);
-        panel_gradient(
-            &mut w.ops, &net, &input, &w.cells, &w.tasks, batch, &scales, &dropout, w.losses, 0,
+    let hidden: [&[usize]; 3] = [&[6, 5], &[7], &[]];
+    for hidden in hidden {
+        let mut w = whole(5, false, hidden);
+        let ops = &mut w.ops;
+        let input = PanelInput {
+            genes: ops.adopt_u("genes", vec![0, 2, 3, 17, 39]).unwrap(),
+            stats: ops.alloc_f("stats", stride(10)).unwrap(),
+            x: ops.alloc_f("x", 24 * 5).unwrap(),
+            n: 5,
+        };
+        ops.set(
+            input.stats,
+            &[0.4, 0.5, 0.6, 0.3, 0.2, 1.1, 1.2, 0.9, 1.3, 0.8],
         );
-    });
+        let dropout = Dropout {
+            input: 0.2,
+            hidden: 0.25,
+            seed: 3,
+            step: 9,
+        };
+        check(&mut w, |w, slot| {
+            let (net, ops) = (w.net.clone(), &mut w.ops);
+            panel_step(
+                ops, &net, &input, &w.cells, &w.targets, w.batch, &dropout, &STILL, slot,
+            );
+        });
+    }
 }

@@ -18,6 +18,9 @@ pub trait Device: Ops {
     fn get(&mut self, b: FBuf) -> Vec<f64>;
     /// As [`Device::get`], of integers.
     fn words(&mut self, b: UBuf) -> Vec<f64>;
+    /// Makes dense layers use the tiles of this shape (an index into
+    /// [`TILES`](crate::kernels::linear::TILES)), where the device has any.
+    fn shape_tiles(&mut self, shape: usize);
     /// A buffer for an output, full of NaN.
     fn poison(&mut self, len: usize) -> FBuf {
         self.f(&vec![f32::NAN; len])
@@ -69,6 +72,9 @@ impl Device for Gpu {
         let values = self.or_remember(read, vec![f32::NAN; b.len]);
         values.into_iter().map(f64::from).collect()
     }
+    fn shape_tiles(&mut self, shape: usize) {
+        self.set_tile(shape);
+    }
     fn words(&mut self, b: UBuf) -> Vec<f64> {
         let read = self.read_u(b);
         let words = read.map(|words| words.into_iter().map(f64::from).collect());
@@ -86,6 +92,7 @@ impl<T: Real> Device for Cpu<T> {
     fn get(&mut self, b: FBuf) -> Vec<f64> {
         self.values(b).into_iter().map(Real::f64).collect()
     }
+    fn shape_tiles(&mut self, _shape: usize) {}
     fn words(&mut self, b: UBuf) -> Vec<f64> {
         self.integers(b).iter().copied().map(f64::from).collect()
     }

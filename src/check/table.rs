@@ -345,7 +345,7 @@ impl Table {
             for share in &row.shares {
                 let share = match share {
                     _ if row.cases == 0 => "no case".into(),
-                    Some(s) if s < 100.0 => format!("{s:.4}"),
+                    Some(s) if *s < 100.0 => format!("{s:.4}"),
                     Some(s) => format!("{s:.1e}"),
                     None => "FAILED".into(),
                 };

@@ -3,6 +3,7 @@
 //! Threads only ever share out independent rows, genes or blocks, so the result does not depend on
 //! how many there are. `pulp` picks the widest vector instructions that the processor has.
 mod launch;
+mod step;
 
 use crate::error::DeviceError;
 use crate::ops::{DeviceInfo, FBuf, Result, UBuf};
@@ -15,6 +16,9 @@ pub struct Cpu<T> {
     floats: Vec<Vec<T>>,
     words: Vec<Vec<u32>>,
     arch: Arch,
+    /// Scratch of operations, kept so that a step allocates nothing.
+    order: Vec<u32>,
+    scratch: Vec<T>,
 }
 
 impl<T: Real> Default for Cpu<T> {
@@ -23,6 +27,8 @@ impl<T: Real> Default for Cpu<T> {
             floats: Vec::new(),
             words: Vec::new(),
             arch: Arch::new(),
+            order: Vec::new(),
+            scratch: Vec::new(),
         }
     }
 }
@@ -43,6 +49,27 @@ fn rows<T: Send>(out: &mut [T], chunk: usize, work: usize, f: impl Fn(usize, &mu
             .enumerate()
             .for_each(|(i, c)| f(i, c));
     }
+}
+
+/// Entries of a cell of the page, or `None` where the cell lies in another page.
+fn cell_entries<'a>(
+    entries: &'a [u32],
+    blocks: &[u32],
+    cell: u32,
+    p: (u32, u32, u32),
+    block: Option<usize>,
+) -> Option<&'a [u32]> {
+    let (first_cell, n_cells, n_blocks) = p;
+    let local = cell.wrapping_sub(first_cell);
+    if local >= n_cells {
+        return None;
+    }
+    let at = local as usize * (n_blocks as usize + 1);
+    let (from, to) = match block {
+        Some(j) => (at + j, at + j + 1),
+        None => (at, at + n_blocks as usize),
+    };
+    Some(&entries[blocks[from] as usize..blocks[to] as usize])
 }
 
 fn allocate<U: Clone + Default>(name: &str, len: usize, held: u64) -> Result<Vec<U>> {

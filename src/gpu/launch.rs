@@ -2,19 +2,16 @@
 use super::{Gpu, record::Range};
 use crate::kernels::{
     ablate::{self, Ablate},
-    activation::{self, Activation},
     adamw::{self, AdamW},
-    column_sum::{self, ColumnSum},
-    cross_entropy::{self, CrossEntropy},
     first::{self, First},
-    huber::{self, Huber},
-    linear::{self, Linear},
+    heads::{self, Heads},
+    linear::{self, Linear, TILES},
     noise::{self, Noise},
     panel::{self, Panel},
+    scores::{self, Scores},
     softmask::{self, SoftMask},
     softsort::{self, SoftSort},
     sparse::{self, Sparse},
-    sum::{self, Sum},
     topk::{self, TopK},
 };
 use crate::ops::{DeviceInfo, FBuf, Ops, PageBuf, Result, UBuf};
@@ -80,10 +77,6 @@ impl Ops for Gpu {
         let buffers = ranges![scores, mask];
         self.launch(&softmask::FORWARD, &p, buffers, p.groups());
     }
-    fn soft_backward(&mut self, p: SoftMask, mask: FBuf, u: FBuf, grad: FBuf) {
-        let buffers = ranges![mask, u, grad];
-        self.launch(&softmask::BACKWARD, &p, buffers, p.groups());
-    }
     fn softsort_order(&mut self, p: SoftSort, scores: FBuf, order: UBuf, scratch: UBuf) {
         let buffers = ranges![scores, order, scratch];
         self.launch(&softsort::ORDER, &p, buffers, p.groups());
@@ -112,48 +105,9 @@ impl Ops for Gpu {
         let buffers = ranges![scores, order, scratch, u, work, grad];
         self.launch(&softsort::BACKWARD, &p, buffers, p.groups());
     }
-    fn first_scale(&mut self, p: First, mask: FBuf, stats: FBuf, scale: FBuf, shift: FBuf) {
-        let buffers = ranges![mask, stats, scale, shift];
-        self.launch(&first::SCALE, &p, buffers, p.scale_groups());
-    }
-    fn first_gradient(
-        &mut self,
-        p: First,
-        r: FBuf,
-        w: FBuf,
-        mask: FBuf,
-        stats: FBuf,
-        d: FBuf,
-        dw: FBuf,
-        u: FBuf,
-    ) {
-        let buffers = ranges![r, w, mask, stats, d, dw, u];
-        self.launch(&first::GRADIENT, &p, buffers, p.gradient_groups());
-    }
-    fn sparse_forward(
-        &mut self,
-        p: Sparse,
-        page: PageBuf,
-        rows: UBuf,
-        scale: FBuf,
-        w: FBuf,
-        base: FBuf,
-        z: FBuf,
-    ) {
-        let buffers = ranges![page.entries, page.blocks, rows, scale, w, base, z];
-        self.launch(&sparse::FORWARD, &p, buffers, p.forward_groups());
-    }
     fn sparse_transpose(&mut self, p: Sparse, page: PageBuf, rows: UBuf, d: FBuf, out: FBuf) {
         let buffers = ranges![page.entries, page.blocks, rows, d, out];
         self.launch(&sparse::TRANSPOSE, &p, buffers, p.transpose_groups());
-    }
-    fn column_partial(&mut self, p: ColumnSum, a: FBuf, coef: FBuf, partial: FBuf) {
-        let buffers = ranges![a, coef, partial];
-        self.launch(&column_sum::PARTIAL_SUMS, &p, buffers, p.partial_groups());
-    }
-    fn column_finish(&mut self, p: ColumnSum, partial: FBuf, bias: FBuf, out: FBuf) {
-        let buffers = ranges![partial, bias, out];
-        self.launch(&column_sum::FINISH, &p, buffers, p.finish_groups());
     }
     fn panel_gather(
         &mut self,
@@ -167,59 +121,84 @@ impl Ops for Gpu {
         let buffers = ranges![page.entries, page.blocks, rows, genes, stats, out];
         self.launch(&panel::GATHER, &p, buffers, p.groups());
     }
-    fn linear_forward(&mut self, p: Linear, a: FBuf, w: FBuf, b: FBuf, y: FBuf) {
-        let buffers = ranges![a, w, b, y];
-        self.launch(&linear::FORWARD, &p, buffers, p.forward_groups());
+    fn score_update(&mut self, p: Scores, mask: FBuf, u: FBuf, params: FBuf, moments: FBuf) {
+        let buffers = ranges![mask, u, params, moments];
+        self.launch(&scores::UPDATE, &p, buffers, p.groups());
     }
-    fn linear_grad_input(&mut self, p: Linear, dy: FBuf, w: FBuf, da: FBuf) {
-        let buffers = ranges![dy, w, da];
-        self.launch(&linear::GRAD_INPUT, &p, buffers, p.grad_input_groups());
-    }
-    fn linear_grad_weight(&mut self, p: Linear, a: FBuf, dy: FBuf, dw: FBuf) {
-        let buffers = ranges![a, dy, dw];
-        self.launch(&linear::GRAD_WEIGHT, &p, buffers, p.grad_weight_groups());
-    }
-    fn act_forward(&mut self, p: Activation, z: FBuf, a: FBuf) {
-        let buffers = ranges![z, a];
-        self.launch(&activation::FORWARD, &p, buffers, p.groups());
-    }
-    fn act_backward(&mut self, p: Activation, z: FBuf, da: FBuf, dz: FBuf) {
-        let buffers = ranges![z, da, dz];
-        self.launch(&activation::BACKWARD, &p, buffers, p.groups());
-    }
-    fn cross_entropy(
-        &mut self,
-        p: CrossEntropy,
-        logits: FBuf,
-        rows: UBuf,
-        labels: UBuf,
-        class_weight: FBuf,
-        dlogits: FBuf,
-        loss: FBuf,
-    ) {
-        let buffers = ranges![logits, rows, labels, class_weight, dlogits, loss];
-        self.launch(&cross_entropy::CROSS_ENTROPY, &p, buffers, p.groups());
-    }
-    fn huber(
-        &mut self,
-        p: Huber,
-        logits: FBuf,
-        rows: UBuf,
-        targets: FBuf,
-        known: FBuf,
-        dlogits: FBuf,
-        loss: FBuf,
-    ) {
-        let buffers = ranges![logits, rows, targets, known, dlogits, loss];
-        self.launch(&huber::HUBER, &p, buffers, p.groups());
-    }
-    fn sum(&mut self, p: Sum, values: FBuf, out: FBuf) {
-        let buffers = ranges![values, out];
-        self.launch(&sum::SUM, &p, buffers, p.groups());
-    }
-    fn adamw(&mut self, p: AdamW, params: FBuf, grads: FBuf, m: FBuf, v: FBuf) {
-        let buffers = ranges![params, grads, m, v];
+    fn adamw(&mut self, p: AdamW, params: FBuf, grads: FBuf, moments: FBuf) {
+        let buffers = ranges![params, grads, moments];
         self.launch(&adamw::ADAMW, &p, buffers, p.groups());
+    }
+    fn centre(&mut self, p: First, gene: FBuf, params: FBuf, partial: FBuf) {
+        let buffers = ranges![gene, params, partial];
+        self.launch(&first::CENTRE, &p, buffers, p.centre_groups());
+    }
+    fn sparse_forward(
+        &mut self,
+        p: Sparse,
+        page: PageBuf,
+        rows: UBuf,
+        gene: FBuf,
+        params: FBuf,
+        centre: FBuf,
+        out: FBuf,
+    ) {
+        let buffers = ranges![page.entries, page.blocks, rows, gene, params, centre, out];
+        self.launch(&sparse::FORWARD, &p, buffers, p.forward_groups());
+    }
+    fn first_update(
+        &mut self,
+        p: First,
+        page: PageBuf,
+        rows: UBuf,
+        d: FBuf,
+        gene: FBuf,
+        params: FBuf,
+        moments: FBuf,
+        work: FBuf,
+    ) {
+        let (entries, blocks) = (page.entries, page.blocks);
+        let buffers = ranges![entries, blocks, rows, d, gene, params, moments, work];
+        self.launch(&first::UPDATE, &p, buffers, p.update_groups());
+    }
+    fn linear_forward(&mut self, p: Linear, a: FBuf, params: FBuf, out: FBuf) {
+        let (buffers, t) = (ranges![a, params, out], self.tile);
+        self.launch(&linear::FORWARD[t], &p, buffers, p.forward_groups(TILES[t]));
+    }
+    fn linear_grad_input(&mut self, p: Linear, dz: FBuf, params: FBuf, gate: FBuf, out: FBuf) {
+        let (buffers, t) = (ranges![dz, params, gate, out], self.tile);
+        let grid = p.grad_input_groups(TILES[t]);
+        self.launch(&linear::GRAD_INPUT[t], &p, buffers, grid);
+    }
+    fn linear_update(
+        &mut self,
+        p: Linear,
+        a: FBuf,
+        dz: FBuf,
+        params: FBuf,
+        moments: FBuf,
+        dz_below: FBuf,
+        loss: FBuf,
+        losses: FBuf,
+    ) {
+        let t = self.tile;
+        let buffers = ranges![a, dz, params, moments, dz_below, loss, losses];
+        self.launch(&linear::UPDATE[t], &p, buffers, p.update_groups(TILES[t]));
+    }
+    fn heads(
+        &mut self,
+        p: Heads,
+        a: FBuf,
+        params: FBuf,
+        rows: UBuf,
+        targets: UBuf,
+        scales: FBuf,
+        logits: FBuf,
+        loss: FBuf,
+        dz: FBuf,
+    ) {
+        let buffers = ranges![a, params, rows, targets, scales, logits, loss, dz];
+        self.launch(&heads::HEADS, &p, buffers, p.groups());
     }
     fn ablate(&mut self, p: Ablate, z: FBuf, x: FBuf, w: FBuf, out: FBuf) {
         let buffers = ranges![z, x, w, out];

@@ -13,6 +13,7 @@ mod record;
 pub use adapter::{AdapterDescription, Candidate, Pick, adapters, all_candidates, pick};
 
 use crate::error::DeviceError;
+use crate::kernels::linear::{DEFAULT_TILE, TILES};
 use crate::kernels::registry::{
     MAX_GROUPS, MAX_INVOCATIONS, MAX_STORAGE_BUFFERS, MAX_WORKGROUP_BYTES,
 };
@@ -37,6 +38,8 @@ pub struct Gpu {
     allocations: Vec<Option<Allocation>>,
     held: u64,
     recording: Recording,
+    /// Tile shape of the dense layers, an index into `kernels::linear::TILES`.
+    tile: usize,
     capture: capture::Capture,
     fault: Arc<Mutex<Option<String>>>,
 }
@@ -104,6 +107,7 @@ impl Gpu {
             allocations: Vec::new(),
             held: 0,
             recording,
+            tile: DEFAULT_TILE,
             capture: capture::Capture::Off,
             fault,
         })
@@ -126,6 +130,11 @@ impl Gpu {
             .get_or_insert(message.into());
     }
 
+    /// Shape of the tiles of the dense layers from now on, an index into
+    /// [`TILES`](crate::kernels::linear::TILES).
+    pub fn set_tile(&mut self, shape: usize) {
+        self.tile = shape.min(TILES.len() - 1);
+    }
     /// Bytes of all buffers.
     #[must_use]
     pub fn bytes_held(&self) -> u64 {

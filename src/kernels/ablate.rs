@@ -2,7 +2,7 @@
 use super::registry::{self, Binding, Entry, Kernel, fold, source};
 
 crate::mirror! {
-    /// First-layer sums with one panel gene set to its mean, for several genes at once.
+    /// First layer's activations with one panel gene set to its mean, for several genes at once.
     pub struct Ablate {
         /// Cells.
         n_rows: u32,
@@ -14,6 +14,8 @@ crate::mirror! {
         first_gene: u32,
         /// Ablated genes.
         n_genes: u32,
+        /// 1 takes the ReLU, 0 leaves the sums.
+        activate: u32,
     }
 }
 
@@ -28,7 +30,7 @@ pub const KERNEL: Kernel = Kernel {
     entries: &[ABLATE],
 };
 
-/// The sums.
+/// The activations.
 pub const ABLATE: Entry = Entry {
     stem: "ablate",
     name: "ablate",

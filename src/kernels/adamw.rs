@@ -1,11 +1,64 @@
 //! Parameters, bindings and launch sizes of `shaders/adamw.wgsl`.
 use super::registry::{self, Binding, Entry, Kernel, fold, source};
 
+/// Settings of one AdamW step (Loshchilov and Hutter 2019, Algorithm 2).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AdamStep {
+    /// Learning rate.
+    pub lr: f32,
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Added outside the root.
+    pub eps: f32,
+    /// Decoupled decay, times lr.
+    pub weight_decay: f32,
+    /// 1 - beta1^t.
+    pub correction1: f32,
+    /// 1 - beta2^t.
+    pub correction2: f32,
+}
+
+/// Conversions between [`AdamStep`] and the fields of the same names of a parameter struct.
+macro_rules! adam_fields {
+    ($name:ident) => {
+        impl $name {
+            /// With the settings of an AdamW step.
+            #[must_use]
+            pub fn with_adam(mut self, a: &$crate::kernels::adamw::AdamStep) -> Self {
+                (self.lr, self.beta1, self.beta2, self.eps) = (a.lr, a.beta1, a.beta2, a.eps);
+                (self.weight_decay, self.correction1) = (a.weight_decay, a.correction1);
+                self.correction2 = a.correction2;
+                self
+            }
+            /// The settings of its AdamW step.
+            #[must_use]
+            pub fn adam(&self) -> $crate::kernels::adamw::AdamStep {
+                $crate::kernels::adamw::AdamStep {
+                    lr: self.lr,
+                    beta1: self.beta1,
+                    beta2: self.beta2,
+                    eps: self.eps,
+                    weight_decay: self.weight_decay,
+                    correction1: self.correction1,
+                    correction2: self.correction2,
+                }
+            }
+        }
+    };
+}
+pub(super) use adam_fields;
+
 crate::mirror! {
-    /// One AdamW step (Loshchilov and Hutter 2019, Algorithm 2) on a range of the flat arena.
+    /// One AdamW step on a range of the flat arena.
     pub struct AdamW {
-        /// Parameters.
+        /// Parameters of the range.
         n: u32,
+        /// Elements of the arena.
+        arena: u32,
+        /// Where the range begins in it.
+        offset: u32,
         /// Learning rate.
         lr: f32,
         /// Decay of the first moment.
@@ -14,7 +67,7 @@ crate::mirror! {
         beta2: f32,
         /// Added outside the root.
         eps: f32,
-        /// Decoupled decay, times lr.
+        /// Decoupled decay of weights, times lr; biases have none.
         weight_decay: f32,
         /// 1 - beta1^t.
         correction1: f32,
@@ -22,11 +75,12 @@ crate::mirror! {
         correction2: f32,
     }
 }
+adam_fields!(AdamW);
 
 /// Registration of `shaders/adamw.wgsl`.
 pub const KERNEL: Kernel = Kernel {
     stem: "adamw",
-    common: &[registry::FOLD],
+    common: &[registry::FOLD, registry::ADAM],
     source: source!("adamw"),
     params_size: size_of::<AdamW>(),
     fields: AdamW::FIELDS,
@@ -42,8 +96,7 @@ pub const ADAMW: Entry = Entry {
     bindings: &[
         Binding::write_f32("params", 1),
         Binding::read_f32("grads", 2),
-        Binding::write_f32("m", 3),
-        Binding::write_f32("v", 4),
+        Binding::write_f32("moments", 3),
     ],
 };
 

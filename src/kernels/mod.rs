@@ -23,20 +23,17 @@ macro_rules! mirror {
 }
 
 pub mod ablate;
-pub mod activation;
 pub mod adamw;
-pub mod column_sum;
-pub mod cross_entropy;
 pub mod first;
-pub mod huber;
+pub mod heads;
 pub mod linear;
 pub mod noise;
 pub mod panel;
 pub mod registry;
+pub mod scores;
 pub mod softmask;
 pub mod softsort;
 pub mod sparse;
-pub mod sum;
 pub mod topk;
 
 use registry::Kernel;
@@ -44,18 +41,17 @@ use registry::Kernel;
 /// Every kernel, one for each file of `shaders/`.
 pub const ALL: &[Kernel] = &[
     ablate::KERNEL,
-    activation::KERNEL,
     adamw::KERNEL,
-    column_sum::KERNEL,
-    cross_entropy::KERNEL,
     first::KERNEL,
-    huber::KERNEL,
-    linear::KERNEL,
+    heads::KERNEL,
+    linear::KERNELS[0],
+    linear::KERNELS[1],
+    linear::KERNELS[2],
     noise::KERNEL,
     panel::KERNEL,
+    scores::KERNEL,
     softmask::KERNEL,
     softsort::KERNEL,
     sparse::KERNEL,
-    sum::KERNEL,
     topk::KERNEL,
 ];

@@ -1,19 +1,21 @@
 //! Parameters, bindings and launch sizes of `shaders/noise.wgsl`.
-use super::registry::{self, Binding, Entry, Kernel, fold, source};
+use super::registry::{self, Binding, Entry, Kernel, fold, on_z, source};
 
 crate::mirror! {
     /// Gumbel noise on the scores, one draw a step (counter-based, Philox4x32-10).
     pub struct Noise {
-        /// Scores.
+        /// Networks.
+        models: u32,
+        /// Scores of a network.
         n: u32,
-        /// Low word of the Philox key.
+        /// Elements between the scores of two networks.
+        scores_stride: u32,
+        /// Low word of the Philox key of the first network; network r has this plus r.
         seed: u32,
         /// High word of the Philox key.
         stream: u32,
         /// Training step, word 1 of the counter.
         step: u32,
-        /// Network of a batch of networks, word 2 of the counter.
-        model: u32,
         /// Scale of the noise; 0 copies the scores.
         beta: f32,
     }
@@ -22,7 +24,7 @@ crate::mirror! {
 /// Registration of `shaders/noise.wgsl`.
 pub const KERNEL: Kernel = Kernel {
     stem: "noise",
-    common: &[registry::FOLD, registry::PHILOX],
+    common: &[registry::FOLD, registry::PHILOX, registry::MODEL],
     source: source!("noise"),
     params_size: size_of::<Noise>(),
     fields: Noise::FIELDS,
@@ -43,9 +45,9 @@ pub const PERTURB: Entry = Entry {
 };
 
 impl Noise {
-    /// Workgroups of [`PERTURB`]: an invocation a pair of scores.
+    /// Workgroups of [`PERTURB`]: an invocation a pair of scores and network.
     #[must_use]
     pub fn groups(&self) -> [u32; 3] {
-        fold(u64::from(self.n).div_ceil(2), 256)
+        on_z(fold(u64::from(self.n).div_ceil(2), 256), self.models)
     }
 }

@@ -1,9 +1,13 @@
 //! Parameters, bindings and launch sizes of `shaders/panel.wgsl`.
-use super::registry::{self, Binding, Entry, Kernel, fold, source};
+use super::registry::{self, Binding, Entry, Kernel, fold, on_z, source};
 
 crate::mirror! {
     /// Dense standardised expression of the panel's genes for the cells of a batch.
     pub struct Panel {
+        /// Networks, each with its own panel and cells.
+        models: u32,
+        /// Elements between the cells of two networks in `rows`.
+        row_stride: u32,
         /// Cells in the batch.
         n_rows: u32,
         /// Where the batch begins in `rows`.
@@ -20,7 +24,7 @@ crate::mirror! {
         drop_below: u32,
         /// 1 / (1 - dropout rate).
         keep_scale: f32,
-        /// Low word of the Philox key.
+        /// Low word of the Philox key of the first network; network r has this plus r.
         seed: u32,
         /// High word of the Philox key.
         stream: u32,
@@ -37,6 +41,7 @@ pub const KERNEL: Kernel = Kernel {
         registry::ENTRY,
         registry::PHILOX,
         registry::DROPOUT,
+        registry::MODEL,
     ],
     source: source!("panel"),
     params_size: size_of::<Panel>(),
@@ -61,9 +66,10 @@ pub const GATHER: Entry = Entry {
 };
 
 impl Panel {
-    /// Workgroups of [`GATHER`]: an invocation a value.
+    /// Workgroups of [`GATHER`]: an invocation a value and network.
     #[must_use]
     pub fn groups(&self) -> [u32; 3] {
-        fold(u64::from(self.n_rows) * u64::from(self.n_panel), 256)
+        let grid = fold(u64::from(self.n_rows) * u64::from(self.n_panel), 256);
+        on_z(grid, self.models)
     }
 }

@@ -35,8 +35,25 @@ pub const DROPOUT: Source = source!("common/dropout");
 pub const REDUCE: Source = source!("common/reduce");
 /// Integers that order as floats do.
 pub const SORTKEY: Source = source!("common/sortkey");
+/// Distance of the networks of a batch.
+pub const MODEL: Source = source!("common/model");
+/// AdamW step of a parameter.
+pub const ADAM: Source = source!("common/adam");
+/// Products of a block of genes.
+pub const TRANSPOSE: Source = source!("common/transpose");
+/// Products by tiles.
+pub const TILE: Source = source!("common/tile");
+/// Tiles of 32 x 32.
+pub const TILE_32: Source = source!("common/tile_32");
+/// Tiles of 64 x 64.
+pub const TILE_64: Source = source!("common/tile_64");
+/// Tiles of 128 x 128.
+pub const TILE_128: Source = source!("common/tile_128");
 /// Every shared piece, for the tests.
-pub const COMMON: &[Source] = &[FOLD, ENTRY, PHILOX, DROPOUT, REDUCE, SORTKEY];
+pub const COMMON: &[Source] = &[
+    FOLD, ENTRY, PHILOX, DROPOUT, REDUCE, SORTKEY, MODEL, ADAM, TRANSPOSE, TILE, TILE_32, TILE_64,
+    TILE_128,
+];
 
 /// Element type of a storage buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +173,12 @@ pub fn fold(invocations: u64, per_group: u64) -> [u32; 3] {
     } else {
         [MAX_GROUPS, groups.div_ceil(most) as u32, 1]
     }
+}
+
+/// `grid` for `models` networks side by side, along z.
+#[must_use]
+pub fn on_z(grid: [u32; 3], models: u32) -> [u32; 3] {
+    [grid[0], grid[1], models]
 }
 
 /// Storage buffers that the widest entry binds (a default limit of WebGPU is 8).

@@ -4,24 +4,28 @@ use super::registry::{self, Binding, Entry, Kernel, source};
 crate::mirror! {
     /// Capped-sum sigmoid (relaxation A).
     pub struct SoftMask {
-        /// Scores, at most 65,536.
+        /// Networks.
+        models: u32,
+        /// Scores of a network, at most 65,536.
         n: u32,
         /// Sum of the mask, 1..=n.
         k: u32,
         /// Temperature, > 0.
         tau: f32,
+        /// Elements between the masks of two networks.
+        mask_stride: u32,
     }
 }
 
 /// Registration of `shaders/softmask.wgsl`.
 pub const KERNEL: Kernel = Kernel {
     stem: "softmask",
-    common: &[registry::REDUCE],
+    common: &[registry::REDUCE, registry::MODEL],
     source: source!("softmask"),
     params_size: size_of::<SoftMask>(),
     fields: SoftMask::FIELDS,
     types: SoftMask::TYPES,
-    entries: &[FORWARD, BACKWARD],
+    entries: &[FORWARD],
 };
 
 /// Finds the mask.
@@ -35,22 +39,10 @@ pub const FORWARD: Entry = Entry {
     ],
 };
 
-/// Gradient of the scores.
-pub const BACKWARD: Entry = Entry {
-    stem: "softmask",
-    name: "backward",
-    workgroup_size: 256,
-    bindings: &[
-        Binding::read_f32("mask", 3),
-        Binding::read_f32("u", 4),
-        Binding::write_f32("grad", 5),
-    ],
-};
-
 impl SoftMask {
-    /// Workgroups of both entries: one, or none where there are no scores.
+    /// Workgroups of [`FORWARD`]: one a network, or none where there are no scores.
     #[must_use]
     pub fn groups(&self) -> [u32; 3] {
-        [u32::from(self.n > 0), 1, 1]
+        [u32::from(self.n > 0) * self.models, 1, 1]
     }
 }

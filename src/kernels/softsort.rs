@@ -10,13 +10,15 @@ crate::mirror! {
         k: u32,
         /// Temperature, > 0.
         tau: f32,
+        /// Lists of `u` that are added up, each `n.next_multiple_of(64)` long (backward only).
+        lists: u32,
     }
 }
 
 /// Registration of `shaders/softsort.wgsl`.
 pub const KERNEL: Kernel = Kernel {
     stem: "softsort",
-    common: &[registry::SORTKEY],
+    common: &[registry::SORTKEY, registry::MODEL],
     source: source!("softsort"),
     params_size: size_of::<SoftSort>(),
     fields: SoftSort::FIELDS,

@@ -1,8 +1,9 @@
 //! Parameters, bindings and launch sizes of `shaders/sparse.wgsl`.
-use super::registry::{self, Binding, Entry, Kernel, fold, source};
+use super::registry::{self, Binding, Entry, Kernel, fold, on_z, source};
 
 crate::mirror! {
-    /// Products of one page of the sparse expression matrix with a dense one, for the cells of a batch.
+    /// Products of one page of the sparse expression matrix with a dense one, for the cells of a
+    /// batch; the forward product goes on to the activations of the first layer.
     pub struct Sparse {
         /// Cells in the batch.
         n_rows: u32,
@@ -24,13 +25,44 @@ crate::mirror! {
         power_d: u32,
         /// 1 adds to what is there, 0 overwrites (transposed product only).
         accumulate: u32,
+        /// Networks (forward product only, as all that follows).
+        models: u32,
+        /// Elements between the cells of two networks in `rows`.
+        row_stride: u32,
+        /// Elements of an arena.
+        arena: u32,
+        /// Where the first layer's weights begin in it.
+        w_offset: u32,
+        /// Where its biases begin.
+        bias_offset: u32,
+        /// Chunks of genes whose share of the centring is taken off; 0 takes off none.
+        n_chunks: u32,
+        /// 1 takes ReLU and dropout, 0 leaves the sums.
+        activate: u32,
+        /// A value whose random word is below this is dropped; 0 drops none.
+        drop_below: u32,
+        /// 1 / (1 - dropout rate).
+        keep_scale: f32,
+        /// Low word of the Philox key of the first network; network r has this plus r.
+        seed: u32,
+        /// High word of the Philox key.
+        stream: u32,
+        /// Training step, word 1 of the counter.
+        step: u32,
     }
 }
 
 /// Registration of `shaders/sparse.wgsl`.
 pub const KERNEL: Kernel = Kernel {
     stem: "sparse",
-    common: &[registry::FOLD, registry::ENTRY],
+    common: &[
+        registry::FOLD,
+        registry::ENTRY,
+        registry::PHILOX,
+        registry::DROPOUT,
+        registry::MODEL,
+        registry::TRANSPOSE,
+    ],
     source: source!("sparse"),
     params_size: size_of::<Sparse>(),
     fields: Sparse::FIELDS,
@@ -47,10 +79,10 @@ pub const FORWARD: Entry = Entry {
         Binding::read_u32("entries", 1),
         Binding::read_u32("blocks", 2),
         Binding::read_u32("rows", 3),
-        Binding::read_f32("scale", 4),
-        Binding::read_f32("w", 5),
-        Binding::read_f32("base", 6),
-        Binding::write_f32("z", 7),
+        Binding::read_f32("gene", 4),
+        Binding::read_f32("params", 5),
+        Binding::read_f32("centre", 6),
+        Binding::write_f32("out", 7),
     ],
 };
 
@@ -64,22 +96,16 @@ pub const TRANSPOSE: Entry = Entry {
         Binding::read_u32("blocks", 2),
         Binding::read_u32("rows", 3),
         Binding::read_f32("d", 8),
-        Binding::write_f32("out", 9),
+        Binding::write_f32("out", 7),
     ],
 };
 
 impl Sparse {
-    /// Workgroups of [`FORWARD`]: one a cell of the batch.
+    /// Workgroups of [`FORWARD`]: one a cell of the batch and network.
     #[must_use]
     pub fn forward_groups(&self) -> [u32; 3] {
-        fold(
-            if self.width == 0 {
-                0
-            } else {
-                u64::from(self.n_rows)
-            },
-            1,
-        )
+        let cells = if self.width == 0 { 0 } else { self.n_rows };
+        on_z(fold(u64::from(cells), 1), self.models)
     }
     /// Workgroups of [`TRANSPOSE`]: one a block of genes and 64 columns.
     #[must_use]

@@ -4,17 +4,23 @@ use super::registry::{self, Binding, Entry, Kernel, source};
 crate::mirror! {
     /// Hard top-k.
     pub struct TopK {
-        /// Scores, at most 65,536.
+        /// Networks.
+        models: u32,
+        /// Scores of a network, at most 65,536.
         n: u32,
         /// How many are kept, 1..=n.
         k: u32,
+        /// Elements between the scores of two networks.
+        scores_stride: u32,
+        /// Elements between the masks of two networks.
+        mask_stride: u32,
     }
 }
 
 /// Registration of `shaders/topk.wgsl`.
 pub const KERNEL: Kernel = Kernel {
     stem: "topk",
-    common: &[registry::SORTKEY],
+    common: &[registry::SORTKEY, registry::MODEL],
     source: source!("topk"),
     params_size: size_of::<TopK>(),
     fields: TopK::FIELDS,
@@ -35,9 +41,9 @@ pub const SELECT_K: Entry = Entry {
 };
 
 impl TopK {
-    /// Workgroups of [`SELECT_K`]: one, or none where there are no scores.
+    /// Workgroups of [`SELECT_K`]: one a network, or none where there are no scores.
     #[must_use]
     pub fn groups(&self) -> [u32; 3] {
-        [u32::from(self.n > 0), 1, 1]
+        [u32::from(self.n > 0) * self.models, 1, 1]
     }
 }

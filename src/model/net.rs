@@ -1,119 +1,119 @@
 //! A network's buffers on a device.
 use super::layout::{Layout, Place};
-use crate::data::cells::{Targets, Task, TaskKind};
+use crate::data::cells::{self, Task, TaskKind};
 use crate::data::packed::Packed;
-use crate::ops::{COLUMN_CHUNK, FBuf, MISSING, Ops, PageBuf, Result, UBuf};
+use crate::kernels::heads::{CLASSES, TASK_WORDS, VALUES};
+use crate::ops::{ALIGN, FBuf, MISSING, Ops, PageBuf, Result, UBuf, stride};
 
-/// Parameters, their gradients and Adam moments, and the activations of a batch.
+/// Parameters, Adam moments, and the activations of a batch, of one network or of several that train
+/// side by side (see [`crate::ops`]).
 #[derive(Clone, Debug)]
 pub struct Net {
-    /// Places in the four arenas.
+    /// Places in an arena.
     pub layout: Layout,
-    /// Parameters.
+    /// Networks.
+    pub models: usize,
+    /// Parameters, an arena a network.
     pub params: FBuf,
-    /// Gradients.
-    pub grads: FBuf,
-    /// First moments.
-    pub m: FBuf,
-    /// Second moments.
-    pub v: FBuf,
-    /// Outputs of each layer before the activation; the last ones are the logits.
-    pub y: Vec<FBuf>,
-    /// Gradients of `y`.
-    pub dy: Vec<FBuf>,
-    /// Hidden activations.
+    /// First moments, then second moments: two arenas a network.
+    pub moments: FBuf,
+    /// Activations of each hidden layer.
     pub a: Vec<FBuf>,
-    /// Gradients of `a`.
-    pub da: Vec<FBuf>,
-    /// Loss of each cell for the task at hand.
+    /// Gradients of the hidden layers before the activation, and their column sums.
+    pub dz: Vec<FBuf>,
+    /// Outputs of the last layer or their gradients, and their column sums.
+    pub logits: FBuf,
+    /// Loss of each task and cell.
     pub loss: FBuf,
-    /// Partial column sums.
-    pub partial: FBuf,
-    /// Ones, as many as rows.
-    pub ones: FBuf,
-    /// Zeros, as wide as the widest layer.
-    pub zeros: FBuf,
-    /// Cells that fit a batch.
+    /// Bound where an operation has nothing to read.
+    pub none: FBuf,
+    /// Bound where an operation has nothing to write.
+    pub spare: FBuf,
+    /// Cells that fit a batch of one network.
     pub max_rows: usize,
 }
 
+/// How much a [`Net`] takes at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Networks.
+    pub models: usize,
+    /// Cells of a batch of all networks.
+    pub batch: usize,
+    /// Cells of a batch of one network.
+    pub max_rows: usize,
+    /// Tasks.
+    pub tasks: usize,
+}
+
+impl Room {
+    /// Elements for `width` values a cell, and one row more for column sums where `sums` is 1.
+    #[must_use]
+    pub fn elements(&self, width: usize, sums: usize) -> usize {
+        let many = self.models * stride((self.batch + sums) * width);
+        many.max((self.max_rows + sums) * width)
+    }
+}
+
 impl Net {
-    /// Allocates a network for batches of up to `max_rows` cells.
+    /// Allocates networks.
     ///
     /// # Errors
     /// Out of device memory.
-    pub fn new<O: Ops>(ops: &mut O, layout: Layout, max_rows: usize) -> Result<Self> {
-        let shape = &layout.shape;
-        let layers = shape.n_layers();
-        let widest = (0..layers).map(|l| shape.output(l)).max().unwrap_or(1);
-        let chunks = max_rows.max(shape.n_in).div_ceil(COLUMN_CHUNK);
-        let mut wide = |name, l: usize| ops.alloc_f(name, max_rows * shape.output(l));
-        let y = (0..layers)
-            .map(|l| wide("layer outputs", l))
-            .collect::<Result<Vec<_>>>()?;
-        let dy = (0..layers)
-            .map(|l| wide("gradients of layer outputs", l))
-            .collect::<Result<Vec<_>>>()?;
-        let a = (0..layers - 1)
-            .map(|l| wide("activations", l))
-            .collect::<Result<Vec<_>>>()?;
-        let da = (0..layers - 1)
-            .map(|l| wide("gradients of activations", l))
-            .collect::<Result<Vec<_>>>()?;
-        let ones = ops.alloc_f("ones", max_rows)?;
-        ops.write_f(ones, &vec![1.0; max_rows])?;
+    pub fn new<O: Ops>(ops: &mut O, layout: Layout, room: Room) -> Result<Self> {
+        let (hidden, models) = (&layout.shape.hidden, room.models);
+        let (mut a, mut dz) = (Vec::new(), Vec::new());
+        for &width in hidden {
+            a.push(ops.alloc_f("activations", room.elements(width, 0))?);
+            dz.push(ops.alloc_f("gradients of the layers", room.elements(width, 1))?);
+        }
         Ok(Self {
-            params: ops.alloc_f("parameters", layout.len)?,
-            grads: ops.alloc_f("gradients", layout.len)?,
-            m: ops.alloc_f("first moments", layout.len)?,
-            v: ops.alloc_f("second moments", layout.len)?,
-            loss: ops.alloc_f("losses of the cells", max_rows)?,
-            partial: ops.alloc_f("partial column sums", chunks * widest)?,
-            zeros: ops.alloc_f("zeros", widest)?,
-            y,
-            dy,
+            params: ops.alloc_f("parameters", models * layout.len)?,
+            moments: ops.alloc_f("moments", 2 * models * layout.len)?,
+            logits: ops.alloc_f("logits", room.elements(layout.shape.n_out, 1))?,
+            loss: ops.alloc_f("losses of the cells", room.elements(room.tasks, 0))?,
+            none: ops.alloc_f("nothing", ALIGN)?,
+            spare: ops.alloc_f("nothing", ALIGN)?,
             a,
-            da,
-            ones,
-            max_rows,
+            dz,
+            models,
+            max_rows: room.max_rows,
             layout,
         })
     }
 
-    /// A range of the parameters.
+    /// Network `r` alone, with the activations of all of them at its disposal.
+    #[must_use]
+    pub fn model(&self, r: usize) -> Self {
+        let n = self.layout.len;
+        Self {
+            models: 1,
+            params: self.params.slice(r * n, n),
+            moments: self.moments.slice(2 * r * n, 2 * n),
+            ..self.clone()
+        }
+    }
+    /// A range of the parameters of the first network.
     #[must_use]
     pub fn param(&self, place: Place) -> FBuf {
         self.params.slice(place.offset, place.len)
     }
-    /// A range of the gradients.
+    /// Where the first layer writes: activations, or logits where it is the last one.
     #[must_use]
-    pub fn grad(&self, place: Place) -> FBuf {
-        self.grads.slice(place.offset, place.len)
+    pub fn first_out(&self) -> FBuf {
+        self.a.first().copied().unwrap_or(self.logits)
     }
-    /// The logits of the batch.
+    /// Gradients of the first layer's outputs.
     #[must_use]
-    pub fn logits(&self) -> FBuf {
-        self.y[self.y.len() - 1]
+    pub fn first_dz(&self) -> FBuf {
+        self.dz.first().copied().unwrap_or(self.logits)
     }
 
     /// Frees all buffers.
     pub fn release<O: Ops>(self, ops: &mut O) {
-        let one = [
-            self.params,
-            self.grads,
-            self.m,
-            self.v,
-            self.loss,
-            self.partial,
-            self.ones,
-            self.zeros,
-        ];
-        let all = one
-            .into_iter()
-            .chain(self.y)
-            .chain(self.dy)
-            .chain(self.a)
-            .chain(self.da);
+        let one = [self.params, self.moments, self.logits, self.loss];
+        let two = [self.none, self.spare];
+        let all = one.into_iter().chain(two).chain(self.a).chain(self.dz);
         all.for_each(|b| ops.release_f(b));
     }
 }
@@ -158,30 +158,9 @@ impl Cells {
     }
 }
 
-/// Labels of a task on a device.
-#[derive(Clone, Copy, Debug)]
-pub enum DeviceTargets {
-    /// Class codes and class weights.
-    Classes {
-        /// A code a cell.
-        labels: UBuf,
-        /// A weight a class.
-        weights: FBuf,
-    },
-    /// Standardised values.
-    Values {
-        /// A value a cell.
-        targets: FBuf,
-        /// 1 where the value is known, else 0.
-        known: FBuf,
-    },
-}
-
-/// A task's labels on a device, and what the host needs of them.
+/// What the host needs of a task.
 #[derive(Clone, Debug)]
 pub struct DeviceTask {
-    /// Labels.
-    pub targets: DeviceTargets,
     /// First column of the logits.
     pub column: usize,
     /// Columns of the logits.
@@ -190,77 +169,90 @@ pub struct DeviceTask {
     pub cell_weight: Vec<f32>,
 }
 
-impl DeviceTask {
-    /// Uploads a task; class weights are (mean n / n_c)^`power` over the first `n_train` cells,
+/// The labels of all tasks on a device.
+///
+/// Four words a task (first column, width, kind, place), then at its place the bits of its class
+/// weights and a class code a cell, or the bits of a standardised value a cell; [`MISSING`] where
+/// there is none.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    /// The words.
+    pub words: UBuf,
+    /// The tasks in the order of their columns.
+    pub tasks: Vec<DeviceTask>,
+}
+
+impl Targets {
+    /// Uploads the labels; class weights are (mean n / n_c)^`power` over the first `n_train` cells,
     /// scaled to a weighted mean of 1.
     ///
     /// # Errors
     /// Out of device memory.
-    pub fn new<O: Ops>(
-        ops: &mut O,
-        task: &Task,
-        column: usize,
-        n_train: usize,
-        power: f64,
-    ) -> Result<Self> {
-        let width = task.kind.width();
-        match (&task.targets, &task.kind) {
-            (Targets::Classes(labels), _) => {
-                let weights = class_weights(&labels[..n_train], width, power);
-                let cell_weight = labels
-                    .iter()
-                    .map(|&y| {
-                        if y == MISSING {
-                            0.0
-                        } else {
-                            weights[y as usize]
-                        }
-                    })
-                    .collect();
-                let buffer = ops.alloc_f("class weights", width)?;
-                ops.write_f(buffer, &weights)?;
-                let labels = ops.adopt_u("labels", labels.clone())?;
-                Ok(Self {
-                    targets: DeviceTargets::Classes {
-                        labels,
-                        weights: buffer,
-                    },
-                    column,
-                    width,
-                    cell_weight,
-                })
-            }
-            (Targets::Values(values), kind) => {
-                let (mean, sd) = match kind {
-                    TaskKind::Regression { mean, sd } => (*mean, *sd),
-                    TaskKind::Classification { .. } => (0.0, 1.0),
-                };
-                let scaled: Vec<f32> = values
-                    .iter()
-                    .map(|&v| {
+    pub fn new<O: Ops>(ops: &mut O, tasks: &[Task], n_train: usize, power: f64) -> Result<Self> {
+        let mut words = vec![0u32; TASK_WORDS * tasks.len()];
+        let mut of_host = Vec::new();
+        let mut column = 0;
+        for (t, task) in tasks.iter().enumerate() {
+            let (width, place) = (task.kind.width(), words.len() as u32);
+            let (kind, cell_weight): (u32, Vec<f32>) = match &task.targets {
+                cells::Targets::Classes(labels) => {
+                    let weights = class_weights(&labels[..n_train], width, power);
+                    words.extend(weights.iter().map(|w| w.to_bits()));
+                    words.extend(labels);
+                    let weight = |&y: &u32| weights.get(y as usize).copied().unwrap_or(0.0);
+                    (CLASSES, labels.iter().map(weight).collect())
+                }
+                cells::Targets::Values(values) => {
+                    let (mean, sd) = match task.kind {
+                        TaskKind::Regression { mean, sd } => (mean, sd),
+                        TaskKind::Classification { .. } => (0.0, 1.0),
+                    };
+                    let bits = |&v: &f32| {
+                        let scaled = ((f64::from(v) - mean) / sd) as f32;
                         if v.is_nan() {
-                            0.0
+                            MISSING
                         } else {
-                            ((f64::from(v) - mean) / sd) as f32
+                            scaled.to_bits()
                         }
-                    })
-                    .collect();
-                let cell_weight: Vec<f32> = values
-                    .iter()
-                    .map(|v| if v.is_nan() { 0.0 } else { 1.0 })
-                    .collect();
-                let targets = ops.alloc_f("targets", values.len())?;
-                let known = ops.alloc_f("known targets", values.len())?;
-                ops.write_f(targets, &scaled)?;
-                ops.write_f(known, &cell_weight)?;
-                Ok(Self {
-                    targets: DeviceTargets::Values { targets, known },
-                    column,
-                    width,
-                    cell_weight,
-                })
-            }
+                    };
+                    words.extend(values.iter().map(bits));
+                    let weight = |v: &f32| if v.is_nan() { 0.0 } else { 1.0 };
+                    (VALUES, values.iter().map(weight).collect())
+                }
+            };
+            let head = [column as u32, width as u32, kind, place];
+            words[TASK_WORDS * t..TASK_WORDS * (t + 1)].copy_from_slice(&head);
+            of_host.push(DeviceTask {
+                column,
+                width,
+                cell_weight,
+            });
+            column += width;
         }
+        Ok(Self {
+            words: ops.adopt_u("labels", words)?,
+            tasks: of_host,
+        })
+    }
+
+    /// Factor of each task for these cells: `weights[t]` over the sum of their weights, 0 where none
+    /// has a label.
+    pub fn scales<'a>(
+        &'a self,
+        weights: &'a [f32],
+        cells: &'a [u32],
+    ) -> impl Iterator<Item = f32> + 'a {
+        self.tasks.iter().zip(weights).map(|(task, &weight)| {
+            let own = cells
+                .iter()
+                .map(|&c| f64::from(task.cell_weight[c as usize]));
+            let sum: f64 = own.sum();
+            if sum > 0.0 {
+                (f64::from(weight) / sum) as f32
+            } else {
+                0.0
+            }
+        })
     }
 }
 

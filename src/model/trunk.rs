@@ -1,14 +1,10 @@
 //! What all steps share: the layers after the first, the losses, the update.
-use super::layout::Place;
-use super::net::{DeviceTargets, DeviceTask, Net};
-use crate::kernels::{
-    activation::Activation, adamw::AdamW, column_sum::ColumnSum, cross_entropy::CrossEntropy,
-    huber::Huber, linear::Linear, sum::Sum,
-};
+use super::net::{Net, Targets};
+use crate::kernels::{adamw::AdamStep, heads::Heads, linear::Linear};
 use crate::ops::{FBuf, Ops, UBuf};
 use crate::reference::noise::STREAM_HIDDEN;
 
-/// The cells of a batch: `rows[offset .. offset + n]`.
+/// The cells of a batch: `rows[offset .. offset + n]` of each network.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch {
     /// Cell indices of many batches.
@@ -17,6 +13,30 @@ pub struct Batch {
     pub offset: usize,
     /// Its cells.
     pub n: usize,
+    /// Elements between the cells of two networks in `rows`.
+    pub row_stride: usize,
+    /// Factors of the tasks' losses, for many batches.
+    pub scales: FBuf,
+    /// Where this batch's begin.
+    pub scale_offset: usize,
+    /// Elements between the factors of two networks.
+    pub scale_stride: usize,
+}
+
+impl Batch {
+    /// The first `n` cells of `rows`, for one network; `scales` holds its factors.
+    #[must_use]
+    pub fn of(rows: UBuf, n: usize, scales: FBuf) -> Self {
+        Self {
+            rows,
+            n,
+            scales,
+            offset: 0,
+            row_stride: 0,
+            scale_offset: 0,
+            scale_stride: 0,
+        }
+    }
 }
 
 /// Dropout of one step; rate 0 is none.
@@ -26,7 +46,7 @@ pub struct Dropout {
     pub input: f32,
     /// Rate on the hidden activations.
     pub hidden: f32,
-    /// Low word of the key.
+    /// Low word of the key of the first network.
     pub seed: u32,
     /// Global step.
     pub step: u32,
@@ -64,160 +84,10 @@ pub const BETA2: f32 = 0.99;
 /// Added to the root of the second moment.
 pub const EPS: f32 = 1e-8;
 
-/// `out = sum_r coef_r a[r, :] + bias`.
-pub(super) fn column_sum<O: Ops>(
-    ops: &mut O,
-    net: &Net,
-    n_rows: usize,
-    width: usize,
-    a: FBuf,
-    coef: FBuf,
-    bias: FBuf,
-    out: FBuf,
-) {
-    let p = ColumnSum {
-        n_rows: n_rows as u32,
-        width: width as u32,
-        power: 1,
-    };
-    ops.column_partial(p, a, coef, net.partial);
-    ops.column_finish(p, net.partial, bias, out);
-}
-
-fn activation(n: usize, layer: usize, dropout: &Dropout) -> Activation {
-    let (drop_below, keep_scale) = threshold(dropout.hidden);
-    let stream = STREAM_HIDDEN + layer as u32;
-    Activation {
-        n: n as u32,
-        drop_below,
-        keep_scale,
-        seed: dropout.seed,
-        stream,
-        step: dropout.step,
-    }
-}
-
-pub(super) fn linear(net: &Net, n_rows: usize, layer: usize) -> Linear {
-    let shape = &net.layout.shape;
-    Linear {
-        n_rows: n_rows as u32,
-        n_in: shape.input(layer) as u32,
-        n_out: shape.output(layer) as u32,
-    }
-}
-
-/// From the first layer's outputs `y[0]` to the logits.
-pub fn trunk_forward<O: Ops>(ops: &mut O, net: &Net, n: usize, dropout: &Dropout) {
-    for l in 1..net.y.len() {
-        let width = net.layout.shape.input(l);
-        ops.act_forward(
-            activation(n * width, l - 1, dropout),
-            net.y[l - 1],
-            net.a[l - 1],
-        );
-        let (w, b) = (
-            net.param(net.layout.weights[l]),
-            net.param(net.layout.biases[l]),
-        );
-        ops.linear_forward(linear(net, n, l), net.a[l - 1], w, b, net.y[l]);
-    }
-}
-
-/// Loss of each cell for one task, into `net.loss`, and the gradient of its logits.
-pub fn task_loss<O: Ops>(ops: &mut O, net: &Net, task: &DeviceTask, batch: Batch, scale: f32) {
-    let last = net.y.len() - 1;
-    let (n_rows, row_offset) = (batch.n as u32, batch.offset as u32);
-    let (stride, column) = (net.layout.shape.n_out as u32, task.column as u32);
-    let (y, dy) = (net.y[last], net.dy[last]);
-    match task.targets {
-        DeviceTargets::Classes { labels, weights } => {
-            let p = CrossEntropy {
-                n_rows,
-                row_offset,
-                stride,
-                column,
-                n_classes: task.width as u32,
-                scale,
-            };
-            ops.cross_entropy(p, y, batch.rows, labels, weights, dy, net.loss);
-        }
-        DeviceTargets::Values { targets, known } => {
-            let p = Huber {
-                n_rows,
-                row_offset,
-                stride,
-                column,
-                delta: 1.0,
-                scale,
-            };
-            ops.huber(p, y, batch.rows, targets, known, dy, net.loss);
-        }
-    }
-}
-
-/// Losses and gradients of the logits: task t's mean loss goes to `losses[slot + t]`; `scales[t]`
-/// is the task's weight over the sum of the batch's cell weights.
-pub fn heads<O: Ops>(
-    ops: &mut O,
-    net: &Net,
-    tasks: &[DeviceTask],
-    batch: Batch,
-    scales: &[f32],
-    losses: FBuf,
-    slot: usize,
-) {
-    for (t, (task, &scale)) in tasks.iter().zip(scales).enumerate() {
-        task_loss(ops, net, task, batch, scale);
-        ops.sum(
-            Sum {
-                n: batch.n as u32,
-                slot: (slot + t) as u32,
-            },
-            net.loss,
-            losses,
-        );
-    }
-}
-
-/// From the gradients of the logits to those of the first layer's outputs, `dy[0]`, and of all
-/// parameters but the first layer's weights.
-pub fn trunk_backward<O: Ops>(ops: &mut O, net: &Net, n: usize, dropout: &Dropout) {
-    for l in (0..net.y.len()).rev() {
-        let width = net.layout.shape.output(l);
-        column_sum(
-            ops,
-            net,
-            n,
-            width,
-            net.dy[l],
-            net.ones,
-            net.zeros,
-            net.grad(net.layout.biases[l]),
-        );
-        if l > 0 {
-            let p = linear(net, n, l);
-            ops.linear_grad_weight(p, net.a[l - 1], net.dy[l], net.grad(net.layout.weights[l]));
-            ops.linear_grad_input(
-                p,
-                net.dy[l],
-                net.param(net.layout.weights[l]),
-                net.da[l - 1],
-            );
-            let act = activation(n * net.layout.shape.input(l), l - 1, dropout);
-            ops.act_backward(act, net.y[l - 1], net.da[l - 1], net.dy[l - 1]);
-        }
-    }
-}
-
-/// AdamW on all parameters in use.
-pub fn update<O: Ops>(ops: &mut O, net: &Net, n_in: usize, adam: &Adam) {
-    let correction = |beta: f32| (1.0 - f64::from(beta).powi(adam.t as i32)) as f32;
-    let mut range = |place: Place, lr: f32, weight_decay: f32| {
-        if place.len == 0 {
-            return;
-        }
-        let p = AdamW {
-            n: place.len as u32,
+impl Adam {
+    fn step(&self, lr: f32, weight_decay: f32) -> AdamStep {
+        let correction = |beta: f32| (1.0 - f64::from(beta).powi(self.t as i32)) as f32;
+        AdamStep {
             lr,
             beta1: BETA1,
             beta2: BETA2,
@@ -225,17 +95,199 @@ pub fn update<O: Ops>(ops: &mut O, net: &Net, n_in: usize, adam: &Adam) {
             weight_decay,
             correction1: correction(BETA1),
             correction2: correction(BETA2),
-        };
-        let part = |b: FBuf| b.slice(place.offset, place.len);
-        ops.adamw(
-            p,
-            part(net.params),
-            part(net.grads),
-            part(net.m),
-            part(net.v),
+        }
+    }
+    /// The step of the weights; that of biases is the same without decay.
+    #[must_use]
+    pub fn weights(&self) -> AdamStep {
+        self.step(self.lr, self.weight_decay)
+    }
+    /// The step of the scores.
+    #[must_use]
+    pub fn scores(&self) -> AdamStep {
+        self.step(self.lr_scores, 0.0)
+    }
+}
+
+/// Layer `l` as [`Ops::linear_forward`] takes it: hidden layers with ReLU and dropout.
+pub(super) fn linear(net: &Net, n_rows: usize, l: usize, dropout: &Dropout) -> Linear {
+    let (shape, layout) = (&net.layout.shape, &net.layout);
+    let (drop_below, keep_scale) = threshold(dropout.hidden);
+    Linear {
+        models: net.models as u32,
+        n_rows: n_rows as u32,
+        n_in: shape.input(l) as u32,
+        n_out: shape.output(l) as u32,
+        arena: layout.len as u32,
+        w_offset: layout.weights[l].offset as u32,
+        bias_offset: layout.biases[l].offset as u32,
+        activate: u32::from(l < shape.hidden.len()),
+        drop_below,
+        keep_scale,
+        seed: dropout.seed,
+        stream: STREAM_HIDDEN + l as u32,
+        step: dropout.step,
+        ..Linear::default()
+    }
+}
+
+/// From the first layer's activations to those of the last hidden layer.
+pub fn trunk_forward<O: Ops>(ops: &mut O, net: &Net, n: usize, dropout: &Dropout) {
+    for l in 1..net.a.len() {
+        ops.linear_forward(
+            linear(net, n, l, dropout),
+            net.a[l - 1],
+            net.params,
+            net.a[l],
         );
+    }
+}
+
+/// From the last hidden layer's activations to the logits, for predictions.
+pub fn logits<O: Ops>(ops: &mut O, net: &Net, n: usize) {
+    if let Some(&a) = net.a.last() {
+        let p = linear(net, n, net.a.len(), &Dropout::default());
+        ops.linear_forward(p, a, net.params, net.logits);
+    }
+}
+
+/// The last layer and the losses of all tasks into `net.loss`; with `gradients` also the gradients of
+/// the logits and of the last hidden layer.
+pub fn heads<O: Ops>(
+    ops: &mut O,
+    net: &Net,
+    targets: &Targets,
+    batch: Batch,
+    dropout: &Dropout,
+    gradients: bool,
+) {
+    let (layout, last) = (&net.layout, net.a.len());
+    let p = Heads {
+        models: net.models as u32,
+        n_rows: batch.n as u32,
+        row_offset: batch.offset as u32,
+        row_stride: batch.row_stride as u32,
+        n_in: if last == 0 {
+            0
+        } else {
+            layout.shape.input(last) as u32
+        },
+        n_out: layout.shape.n_out as u32,
+        n_tasks: targets.tasks.len() as u32,
+        arena: layout.len as u32,
+        w_offset: layout.weights[last].offset as u32,
+        bias_offset: layout.biases[last].offset as u32,
+        scale_offset: batch.scale_offset as u32,
+        scale_stride: batch.scale_stride as u32,
+        keep_scale: threshold(dropout.hidden).1,
+        delta: 1.0,
+        gradients: u32::from(gradients),
     };
-    range(net.layout.bias_range(), adam.lr, 0.0);
-    range(net.layout.weight_range(n_in), adam.lr, adam.weight_decay);
-    range(net.layout.scores, adam.lr_scores, 0.0);
+    let a = net.a.last().copied().unwrap_or(net.none);
+    let dz = net.dz.last().copied().unwrap_or(net.spare);
+    let (words, scales) = (targets.words, batch.scales);
+    ops.heads(
+        p, a, net.params, batch.rows, words, scales, net.logits, net.loss, dz,
+    );
+}
+
+/// From the gradients of the last hidden layer to those of the first.
+pub fn trunk_backward<O: Ops>(ops: &mut O, net: &Net, n: usize, dropout: &Dropout) {
+    for l in (1..net.a.len()).rev() {
+        let p = linear(net, n, l, dropout);
+        ops.linear_grad_input(p, net.dz[l], net.params, net.a[l - 1], net.dz[l - 1]);
+    }
+}
+
+/// Where the losses of a step go: the first task's of the first network, and the distance between two
+/// networks.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    /// The ring.
+    pub losses: FBuf,
+    /// First slot.
+    pub at: usize,
+    /// Distance.
+    pub stride: usize,
+}
+
+/// AdamW on all biases and all weights but the first layer's; with `x`, the first layer's inputs, on
+/// those too. Leaves the column sums of the first layer's gradients behind them.
+pub fn trunk_update<O: Ops>(
+    ops: &mut O,
+    net: &Net,
+    n: usize,
+    tasks: usize,
+    adam: &Adam,
+    slot: Slot,
+    x: Option<(FBuf, usize)>,
+) {
+    let last = net.a.len();
+    let first = if x.is_some() { 0 } else { 1 };
+    for l in (first..=last).rev() {
+        let head = l == last;
+        let p = Linear {
+            own_bias: u32::from(head),
+            below: if l == 0 {
+                0
+            } else {
+                net.layout.shape.input(l) as u32
+            },
+            below_offset: if l == 0 {
+                0
+            } else {
+                net.layout.biases[l - 1].offset as u32
+            },
+            n_tasks: if head { tasks as u32 } else { 0 },
+            slot: slot.at as u32,
+            slot_stride: slot.stride as u32,
+            ..linear(net, n, l, &Dropout::default()).with_adam(&adam.weights())
+        };
+        let dz = if head { net.logits } else { net.dz[l] };
+        let (p, a, below) = match (l, x) {
+            (0, Some((x, n_in))) => (
+                Linear {
+                    n_in: n_in as u32,
+                    ..p
+                },
+                x,
+                net.spare,
+            ),
+            _ => (p, net.a[l - 1], net.dz[l - 1]),
+        };
+        ops.linear_update(
+            p,
+            a,
+            dz,
+            net.params,
+            net.moments,
+            below,
+            net.loss,
+            slot.losses,
+        );
+    }
+    if last == 0 && x.is_none() {
+        // no layer after the first: only its biases, from the gradients of the logits
+        let p = Linear {
+            n_in: 0,
+            n_out: 0,
+            below: net.layout.shape.n_out as u32,
+            below_offset: net.layout.biases[0].offset as u32,
+            n_tasks: tasks as u32,
+            slot: slot.at as u32,
+            slot_stride: slot.stride as u32,
+            ..linear(net, n, 0, &Dropout::default()).with_adam(&adam.weights())
+        };
+        let (none, moments) = (net.none, net.moments);
+        ops.linear_update(
+            p,
+            none,
+            none,
+            net.params,
+            moments,
+            net.logits,
+            net.loss,
+            slot.losses,
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! Twin of `shaders/huber.wgsl`: Huber loss (Huber 1964) of one cell.
+//! Huber loss (Huber 1964) of one cell, a part of the twin of `shaders/heads.wgsl`.
 use super::Real;
 
 /// Gradient and loss of error `e = logit - target` with factor `s`.

@@ -3,15 +3,15 @@
 //! A twin works on one row, gene or block where rows are independent, so that `crate::cpu` may
 //! share the rows out among threads without changing a bit of the result.
 pub mod ablate;
-pub mod activation;
 pub mod adamw;
-pub mod column_sum;
 pub mod cross_entropy;
 pub mod first;
+pub mod heads;
 pub mod huber;
 pub mod linear;
 pub mod noise;
 pub mod panel;
+pub mod scores;
 pub mod softmask;
 pub mod softsort;
 pub mod sparse;

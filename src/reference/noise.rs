@@ -106,19 +106,19 @@ pub fn q24_to_f32(x: i32) -> f32 {
     if x < 0 { -value } else { value }
 }
 
-/// Noise of element i: words 0 and 1 (even i) or 2 and 3 (odd i) of counter (i / 2, step, model, 0).
+/// Noise of element i: words 0 and 1 (even i) or 2 and 3 (odd i) of counter (i / 2, step, 0, 0).
 #[inline(always)]
 #[must_use]
 pub fn gumbel(tables: &[u32], p: &Noise, i: u32) -> f32 {
-    let words = philox([i / 2, p.step, p.model, 0], [p.seed, p.stream]);
+    let words = philox([i / 2, p.step, 0, 0], [p.seed, p.stream]);
     let at = (i % 2) as usize * 2;
     q24_to_f32(gumbel_q24(tables, words[at], words[at + 1]))
 }
 
-/// `out[i] = scores[i] + beta gumbel(i)`.
-pub fn perturb<T: Real>(p: &Noise, tables: &[u32], scores: &[T], out: &mut [T]) {
+/// `out[i] = scores[i] + beta gumbel(first + i)`.
+pub fn perturb<T: Real>(p: &Noise, tables: &[u32], first: usize, scores: &[T], out: &mut [T]) {
     for (i, (out, &s)) in out.iter_mut().zip(scores).enumerate() {
-        let g = T::of(f64::from(gumbel(tables, p, i as u32)));
+        let g = T::of(f64::from(gumbel(tables, p, (first + i) as u32)));
         *out = s + T::of(f64::from(p.beta)) * g;
     }
 }
@@ -182,12 +182,11 @@ mod tests {
         let (t, p) = (
             tables(),
             Noise {
-                n: 0,
                 seed: 7,
                 stream: 1,
                 step: 3,
-                model: 0,
                 beta: 1.0,
+                ..Noise::default()
             },
         );
         let n = 200_000u32;

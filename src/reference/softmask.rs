@@ -54,15 +54,3 @@ pub fn forward<T: Real>(p: &SoftMask, scores: &[T], mask: &mut [T]) {
         nu = next;
     }
 }
-
-/// `grad_i = v_i (u_i - <v,u> / sum v)`, `v = m (1 - m) / tau`.
-pub fn backward<T: Real>(p: &SoftMask, mask: &[T], u: &[T], grad: &mut [T]) {
-    let tau = f64::from(p.tau);
-    let v = |m: T| (m * (T::ONE - m)).f64() / tau;
-    let sum: f64 = mask.iter().map(|&m| v(m)).sum();
-    let dot: f64 = mask.iter().zip(u).map(|(&m, &u)| v(m) * u.f64()).sum();
-    let mean = if sum > 1e-12 { dot / sum } else { 0.0 };
-    for ((g, &m), &u) in grad.iter_mut().zip(mask).zip(u) {
-        *g = T::of(v(m)) * (u - T::of(mean));
-    }
-}

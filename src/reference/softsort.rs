@@ -2,6 +2,7 @@
 //! 2020) by two scans (method.md, relaxation B).
 use super::{Real, topk::descending};
 use crate::kernels::softsort::SoftSort;
+use crate::ops::stride;
 
 /// Genes by descending score, ties to the lower index.
 pub fn order<T: Real>(scores: &[T], order: &mut [u32]) {
@@ -71,7 +72,7 @@ pub fn forward<T: Real>(
     }
 }
 
-/// `grad = J^T u` in gene order.
+/// `grad = J^T u` in gene order, `u` the sum of its lists.
 pub fn backward<T: Real>(
     p: &SoftSort,
     scores: &[T],
@@ -84,7 +85,9 @@ pub fn backward<T: Real>(
     let e = decays(p, scores, order);
     let part = |j: usize| &scratch[j * n..(j + 1) * n];
     let (l1, r1, row, a, b) = (part(0), part(1), part(2), part(3), part(4));
-    let us: Vec<T> = order.iter().map(|&i| u[i as usize]).collect();
+    let lists = || u.chunks(stride(n)).take(p.lists as usize);
+    let sum = |i: usize| lists().fold(T::ZERO, |s, list| s + list[i]);
+    let us: Vec<T> = order.iter().map(|&i| sum(i as usize)).collect();
     let mut parts = vec![vec![T::ZERO; n]; 4];
     let [lu, ru, c_scan, d_scan] = &mut parts[..] else {
         return;

@@ -32,10 +32,20 @@ pub struct Position {
     pub local: u64,
     /// Adam steps since the moments were zero.
     pub adam: u32,
-    /// Considered gene of each slot; empty while scores are learned.
-    pub genes: Vec<u32>,
     /// Slots that are the panel.
     pub kept: usize,
+    /// Seconds of training so far.
+    pub seconds: f64,
+    /// What belongs to each network.
+    pub runs: Vec<Run>,
+}
+
+/// The part of [`Position`] that belongs to one of the networks that train side by side.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Considered gene of each slot; empty while scores are learned.
+    pub genes: Vec<u32>,
     /// A row an epoch.
     pub history: Vec<Epoch>,
     /// Genes of the best network; empty where there is none yet.
@@ -44,8 +54,6 @@ pub struct Position {
     pub best_epoch: u64,
     /// Its validation loss.
     pub best_loss: f64,
-    /// Seconds of training so far.
-    pub seconds: f64,
 }
 
 /// The whole state.
@@ -53,22 +61,27 @@ pub struct Position {
 pub struct State {
     /// Where the run stands.
     pub position: Position,
-    /// Parameters.
+    /// Parameters, an arena a network.
     pub params: Vec<f32>,
-    /// First moments.
-    pub m: Vec<f32>,
-    /// Second moments.
-    pub v: Vec<f32>,
-    /// Parameters of the best network; empty where there is none yet.
+    /// First and second moments, two arenas a network.
+    pub moments: Vec<f32>,
+    /// Parameters of the best network of each run, one after the other; empty where there is none
+    /// yet.
     pub best: Vec<f32>,
 }
 
-/// What a checkpoint must agree with: settings, data shape, device.
+/// What a checkpoint must agree with: settings, repeats, data shape, device.
 #[must_use]
-pub fn fingerprint(settings: &Settings, cells: usize, genes: usize, device: &str) -> String {
+pub fn fingerprint(
+    settings: &Settings,
+    repeats: usize,
+    cells: usize,
+    genes: usize,
+    device: &str,
+) -> String {
     let settings = serde_json::to_string(settings).unwrap_or_default();
     format!(
-        "{settings}; {cells} cells; {genes} genes; {device}; {}",
+        "{settings}; {repeats} repeats; {cells} cells; {genes} genes; {device}; {}",
         env!("CARGO_PKG_VERSION")
     )
 }
@@ -87,8 +100,7 @@ fn error(path: &Path, what: impl ToString) -> TrainError {
 pub fn save(path: &Path, state: &State) -> Result<(), TrainError> {
     let parts = [
         ("params", &state.params),
-        ("m", &state.m),
-        ("v", &state.v),
+        ("moments", &state.moments),
         ("best", &state.best),
     ];
     let mut views = Vec::new();
@@ -131,8 +143,7 @@ pub fn load(path: &Path, fingerprint: &str) -> Result<State, TrainError> {
     };
     Ok(State {
         params: read("params")?,
-        m: read("m")?,
-        v: read("v")?,
+        moments: read("moments")?,
         best: read("best")?,
         position,
     })

@@ -1,69 +1,77 @@
 //! Loss and score of the hard panel on the validation cells.
+use super::refine::Pass;
 use super::stages::{Scaling, Stage};
 use crate::data::cells::{Targets, Task, TrainingData};
 use crate::kernels::topk::TopK;
-use crate::model::net::Cells;
 use crate::model::step::{panel_first, sparse_first};
-use crate::model::trunk::{Batch, Dropout, trunk_forward};
-use crate::ops::{MISSING, Ops, Result, UBuf};
+use crate::model::trunk::{self, Batch, Dropout, trunk_forward};
+use crate::ops::{MISSING, Ops, Result};
 use crate::report::metrics;
 
 /// Validation loss (mean over tasks of the unweighted mean loss) and score (mean over tasks of
-/// macro-F1 or R2).
+/// macro-F1 or R2) of each network; `None` without validation cells.
 pub(super) fn validation<O: Ops>(
     ops: &mut O,
     stage: &mut Stage,
     data: &TrainingData,
-    cells: &Cells,
+    pass: &Pass,
     scaling: &Scaling,
     k: usize,
-    tile: UBuf,
-) -> Result<Option<(f64, f64)>> {
+) -> Result<Vec<Option<(f64, f64)>>> {
+    let models = stage.net().models;
     if data.n_validation == 0 {
-        return Ok(None);
+        return Ok(vec![None; models]);
     }
     let all: Vec<u32> = (data.n_train as u32..(data.n_train + data.n_validation) as u32).collect();
-    let mut logits = Vec::new();
-    if let Stage::Panel(panel) = stage {
+    let muted = matches!(stage, Stage::Panel(p) if p.kept < p.input.n);
+    if let (Stage::Panel(panel), true) = (&mut *stage, muted) {
         panel.mute_candidates(ops, scaling, true)?;
     }
-    if let Stage::Select(net, sel) = stage {
-        let p = TopK {
-            n: net.layout.scores.len as u32,
-            k: k as u32,
-        };
-        ops.topk(p, net.param(net.layout.scores), sel.hard, sel.index);
-    }
-    let max_rows = stage.net().max_rows;
-    for rows in all.chunks(max_rows) {
-        ops.write_u(tile, rows)?;
-        let batch = Batch {
-            rows: tile,
-            offset: 0,
-            n: rows.len(),
-        };
-        match stage {
-            Stage::Select(net, sel) => sparse_first(ops, net, sel, cells, batch, sel.hard),
-            Stage::Panel(p) => {
-                panel_first(ops, &p.net, &p.input, cells, batch, &Dropout::default())
-            }
+    let mut judged = Vec::with_capacity(models);
+    for r in 0..models {
+        let mut logits = Vec::new();
+        let net = stage.net().model(r);
+        if let Stage::Select(_, sel) = &stage {
+            let p = TopK {
+                models: 1,
+                n: sel.n as u32,
+                k: k as u32,
+                ..TopK::default()
+            };
+            let scores = net.param(net.layout.scores);
+            ops.topk(p, scores, sel.model(r).mask(), sel.index);
         }
-        let net = stage.net();
-        trunk_forward(ops, net, batch.n, &Dropout::default());
-        logits.extend(ops.read_f(net.logits().first(batch.n * net.layout.shape.n_out))?);
+        for rows in all.chunks(net.max_rows) {
+            ops.write_u(pass.tile, rows)?;
+            let batch = Batch::of(pass.tile, rows.len(), pass.scales);
+            let none = Dropout::default();
+            match &stage {
+                Stage::Select(_, sel) => {
+                    sparse_first(ops, &net, &sel.model(r), &pass.cells, batch, &none);
+                }
+                Stage::Panel(p) => {
+                    panel_first(ops, &net, &p.input.model(r), &pass.cells, batch, &none);
+                }
+            }
+            trunk_forward(ops, &net, batch.n, &none);
+            trunk::logits(ops, &net, batch.n);
+            let n = batch.n * net.layout.shape.n_out;
+            logits.extend(ops.read_f(net.logits.first(n))?);
+        }
+        let stride = net.layout.shape.n_out;
+        let (mut loss, mut score, mut column) = (0.0, 0.0, 0);
+        for task in &data.tasks {
+            let (l, s) = judge(task, data.n_train, &logits, stride, column);
+            loss += l / data.tasks.len() as f64;
+            score += s / data.tasks.len() as f64;
+            column += task.kind.width();
+        }
+        judged.push(Some((loss, score)));
     }
-    if let Stage::Panel(panel) = stage {
+    if let (Stage::Panel(panel), true) = (stage, muted) {
         panel.mute_candidates(ops, scaling, false)?;
     }
-    let stride = stage.net().layout.shape.n_out;
-    let (mut loss, mut score, mut column) = (0.0, 0.0, 0);
-    for task in &data.tasks {
-        let (l, s) = judge(task, data.n_train, &logits, stride, column);
-        loss += l / data.tasks.len() as f64;
-        score += s / data.tasks.len() as f64;
-        column += task.kind.width();
-    }
-    Ok(Some((loss, score)))
+    Ok(judged)
 }
 
 /// Mean loss and score of one task; 0 where no validation cell has a label.

@@ -1,6 +1,6 @@
 //! The whole run: steps, epochs, checkpoints, until the end or until it is stopped.
-use super::checkpoint;
-use super::settings::{Fit, Progress, Settings};
+use super::checkpoint::{self, Run};
+use super::settings::{Epoch, Fit, Progress, Settings};
 use super::trainer::Trainer;
 use crate::data::cells::TrainingData;
 use crate::error::{DataError, TrainError};
@@ -11,14 +11,10 @@ use std::time::Instant;
 
 type Result<T> = std::result::Result<T, TrainError>;
 
-/// Trains on the training cells, judges on the validation cells, and returns the best network.
-///
-/// `checkpoint`: the state is written there after every epoch; `resume`: it is read from there
-/// first. `stop`: asked at every step. `on_epoch`: told of every epoch.
+/// Trains one network: [`fit_all`] with one repeat.
 ///
 /// # Errors
-/// k out of range, a device that fails, a loss that leaves the finite numbers, a checkpoint that
-/// cannot be used.
+/// As [`fit_all`].
 pub fn fit<O: Ops>(
     ops: &mut O,
     data: &TrainingData,
@@ -28,10 +24,35 @@ pub fn fit<O: Ops>(
     stop: &AtomicBool,
     on_epoch: &mut dyn FnMut(Progress),
 ) -> Result<Fit> {
+    let mut all = fit_all(ops, data, settings, 1, checkpoint, resume, stop, on_epoch)?;
+    Ok(all.swap_remove(0))
+}
+
+/// Trains `repeats` networks side by side on the training cells, the r-th with the seed plus r and as
+/// if it were alone, judges them on the validation cells, and returns the best state of each.
+///
+/// `checkpoint`: the state is written there after every epoch; `resume`: it is read from there
+/// first. `stop`: asked at every step. `on_epoch`: told of every epoch, with means over the networks.
+///
+/// # Errors
+/// k or the seed out of range, a device that fails, a loss that leaves the finite numbers, a
+/// checkpoint that cannot be used.
+pub fn fit_all<O: Ops>(
+    ops: &mut O,
+    data: &TrainingData,
+    settings: &Settings,
+    repeats: usize,
+    checkpoint: Option<&Path>,
+    resume: bool,
+    stop: &AtomicBool,
+    on_epoch: &mut dyn FnMut(Progress),
+) -> Result<Vec<Fit>> {
     let begin = Instant::now();
     check(data, settings)?;
+    check_repeats(settings.seed, repeats)?;
     let fingerprint = checkpoint::fingerprint(
         settings,
+        repeats,
         data.cells.n_cells,
         data.cells.n_genes,
         &ops.info().name,
@@ -43,7 +64,8 @@ pub fn fit<O: Ops>(
     let before = state
         .as_ref()
         .map_or((0.0, 0), |s| (s.position.seconds, s.position.step));
-    let mut trainer = Trainer::new(ops, data, settings, fingerprint, state)?;
+    let mut trainer = Trainer::new(ops, data, settings, repeats, fingerprint, state)?;
+    let cells = trainer.plan.batch as f64 * repeats as f64;
     let mut stopped = false;
     while trainer.position.segment < trainer.plan.segments.len() {
         if stop.load(Ordering::Relaxed) {
@@ -57,10 +79,10 @@ pub fn fit<O: Ops>(
             if let Some(path) = checkpoint {
                 checkpoint::save(path, &trainer.state()?)?;
             }
-            let done = (trainer.position.step - before.1) as f64 * trainer.plan.batch as f64;
-            if let Some(epoch) = trainer.position.history.last() {
+            let done = (trainer.position.step - before.1) as f64 * cells;
+            if let Some(epoch) = mean_epoch(&trainer.position.runs) {
                 on_epoch(Progress {
-                    epoch,
+                    epoch: &epoch,
                     epochs: trainer.plan.epochs(),
                     steps: trainer.plan.steps,
                     cells_per_second: done / begin.elapsed().as_secs_f64().max(1e-9),
@@ -68,19 +90,46 @@ pub fn fit<O: Ops>(
             }
         }
     }
-    let model = trainer.finish()?;
+    let models = trainer.finish()?;
     let p = trainer.position;
     let seconds = before.0 + begin.elapsed().as_secs_f64();
-    let cells_per_second = p.step as f64 * trainer.plan.batch as f64 / seconds.max(1e-9);
-    Ok(Fit {
+    let fit = |(model, run): (_, Run)| Fit {
         model,
-        history: p.history,
+        history: run.history,
         steps: p.step,
-        best_epoch: p.best_epoch,
+        best_epoch: run.best_epoch,
         seconds,
-        cells_per_second,
+        cells_per_second: p.step as f64 * cells / seconds.max(1e-9),
         stopped,
+    };
+    Ok(models.into_iter().zip(p.runs).map(fit).collect())
+}
+
+/// The last epoch of all runs, its figures averaged.
+fn mean_epoch(runs: &[Run]) -> Option<Epoch> {
+    let last: Vec<&Epoch> = runs.iter().filter_map(|r| r.history.last()).collect();
+    let n = last.len() as f64;
+    let mean = |of: fn(&Epoch) -> Option<f64>| {
+        let values: Option<Vec<f64>> = last.iter().map(|e| of(e)).collect();
+        values.map(|v| v.iter().sum::<f64>() / n)
+    };
+    Some(Epoch {
+        train_loss: mean(|e| Some(e.train_loss))?,
+        validation_loss: mean(|e| e.validation_loss),
+        validation_score: mean(|e| e.validation_score),
+        ..(*last.first()?).clone()
     })
+}
+
+/// Refuses seeds whose random streams would not be those of single runs.
+fn check_repeats(seed: u64, repeats: usize) -> Result<()> {
+    let most = u64::from(u32::MAX);
+    if repeats == 0 || (repeats > 1 && seed.saturating_add(repeats as u64) > most) {
+        let what = format!("--repeats {repeats} from --seed {seed}");
+        let hint = format!("at least one repeat, and seeds up to {most}");
+        return Err(DataError::new(what, hint).into());
+    }
+    Ok(())
 }
 
 /// Refuses what cannot be trained, before anything is written.

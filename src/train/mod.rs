@@ -16,4 +16,4 @@ mod stages;
 mod start;
 mod trainer;
 
-pub use fit::{check, fit};
+pub use fit::{check, fit, fit_all};

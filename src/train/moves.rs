@@ -1,4 +1,4 @@
-//! What happens to the panel between two segments: genes join, genes leave.
+//! What happens to the panels between two segments: genes join, genes leave.
 use super::checkpoint::Snapshot;
 use super::plan::Kind;
 use super::refine::{Products, additions, missing, new_rows, without_each};
@@ -30,17 +30,22 @@ impl<O: Ops> Trainer<'_, O> {
                 .products
                 .insert(Products::new(self.ops, self.data.cells.n_genes, width)?),
         };
-        let (mut q, descent) = missing(self.ops, panel, &self.pass, products, &self.scaling, 1e-2)?;
-        panel.genes.iter().for_each(|&g| q[g as usize] = -1.0);
-        let mut new: Vec<u32> = (0..q.len() as u32).collect();
-        new.sort_by(|&a, &b| q[b as usize].total_cmp(&q[a as usize]).then(a.cmp(&b)));
-        new.truncate(count);
         let mut params = self.ops.read_f(panel.net.params)?;
-        let rows = new_rows(panel, &params, &new, &descent);
-        let at = row(&panel.net.layout, panel.genes.len()).start;
-        params[at..at + rows.len()].copy_from_slice(&rows);
+        let mut genes = Vec::with_capacity(panel.genes.len());
+        for (r, arena) in params.chunks_exact_mut(panel.net.layout.len).enumerate() {
+            let (own, sample) = (panel.model(r), &self.pass.samples[r]);
+            let (pass, scaling) = (&self.pass, &self.scaling);
+            let (mut q, descent) = missing(self.ops, &own, pass, sample, products, scaling, 1e-2)?;
+            panel.genes[r].iter().for_each(|&g| q[g as usize] = -1.0);
+            let mut new: Vec<u32> = (0..q.len() as u32).collect();
+            new.sort_by(|&a, &b| q[b as usize].total_cmp(&q[a as usize]).then(a.cmp(&b)));
+            new.truncate(count);
+            let rows = new_rows(&own, arena, &new, &descent);
+            let at = row(&panel.net.layout, panel.input.n).start;
+            arena[at..at + rows.len()].copy_from_slice(&rows);
+            genes.push([panel.genes[r].as_slice(), &new].concat());
+        }
         self.ops.write_f(panel.net.params, &params)?;
-        let genes = [panel.genes.as_slice(), &new].concat();
         let kept = panel.kept;
         Ok(panel.set_genes(self.ops, &self.scaling, genes, kept)?)
     }
@@ -50,72 +55,72 @@ impl<O: Ops> Trainer<'_, O> {
         let k = self.settings.genes;
         match kind {
             Kind::Select => {
-                let snapshot = self.snapshot()?;
-                let mut panel = stages::panel(
-                    self.ops,
-                    self.data,
-                    self.settings,
-                    self.max_rows,
-                    &snapshot.params,
-                )?;
-                panel.set_genes(self.ops, &self.scaling, snapshot.genes, k)?;
+                let (mut genes, mut params) = (Vec::new(), Vec::new());
+                for r in 0..self.room.models {
+                    let snapshot = self.snapshot(r)?;
+                    genes.push(snapshot.genes);
+                    params.extend(snapshot.params);
+                }
+                let (data, settings) = (self.data, self.settings);
+                let mut panel = stages::panel(self.ops, data, settings, self.room, &params)?;
+                panel.set_genes(self.ops, &self.scaling, genes, k)?;
                 if let Stage::Select(net, sel) =
                     std::mem::replace(&mut self.stage, Stage::Panel(panel))
                 {
                     net.release(self.ops);
-                    let floats = [
-                        sel.stats, sel.noisy, sel.soft, sel.hard, sel.scans, sel.work,
-                    ];
-                    let more = [sel.scale, sel.shift, sel.base, sel.r, sel.d, sel.u];
-                    floats
-                        .into_iter()
-                        .chain(more)
-                        .for_each(|b| self.ops.release_f(b));
-                    [sel.tables, sel.index, sel.order, sel.sort]
-                        .into_iter()
-                        .for_each(|b| self.ops.release_u(b));
+                    sel.release(self.ops);
                 }
             }
             Kind::Round(_) => {
                 let Stage::Panel(panel) = &self.stage else {
                     return Ok(());
                 };
-                let losses = without_each(self.ops, panel, &self.pass, self.spare)?;
-                let mut slots: Vec<usize> = (0..panel.genes.len()).collect();
-                slots.sort_by(|&a, &b| losses[b].total_cmp(&losses[a]).then(a.cmp(&b)));
-                slots.truncate(k);
-                slots.sort_by_key(|&s| panel.genes[s]);
-                self.keep(&slots)?;
+                let mut kept = Vec::with_capacity(self.room.models);
+                for (r, sample) in self.pass.samples.iter().enumerate() {
+                    let losses = without_each(self.ops, &panel.model(r), &self.pass, sample)?;
+                    let mut slots: Vec<usize> = (0..panel.input.n).collect();
+                    slots.sort_by(|&a, &b| losses[b].total_cmp(&losses[a]).then(a.cmp(&b)));
+                    slots.truncate(k);
+                    slots.sort_by_key(|&s| panel.genes[r][s]);
+                    kept.push(slots);
+                }
+                self.keep(&kept)?;
             }
             Kind::Warm | Kind::Finish => {}
         }
         Ok(())
     }
 
-    /// Leaves only these slots, in this order.
-    pub(super) fn keep(&mut self, slots: &[usize]) -> Result<()> {
+    /// Leaves only these slots of each run, in this order.
+    fn keep(&mut self, slots: &[Vec<usize>]) -> Result<()> {
         let Stage::Panel(panel) = &mut self.stage else {
             return Ok(());
         };
+        let layout = &panel.net.layout;
         let old = self.ops.read_f(panel.net.params)?;
         let mut params = old.clone();
-        for (to, &from) in slots.iter().enumerate() {
-            params[row(&panel.net.layout, to)].copy_from_slice(&old[row(&panel.net.layout, from)]);
+        let arenas = params.chunks_exact_mut(layout.len);
+        let mut genes = Vec::with_capacity(slots.len());
+        for (r, (new, old)) in arenas.zip(old.chunks_exact(layout.len)).enumerate() {
+            for (to, &from) in slots[r].iter().enumerate() {
+                new[row(layout, to)].copy_from_slice(&old[row(layout, from)]);
+            }
+            genes.push(slots[r].iter().map(|&s| panel.genes[r][s]).collect());
         }
-        let genes = slots.iter().map(|&s| panel.genes[s]).collect();
         self.ops.write_f(panel.net.params, &params)?;
-        Ok(panel.set_genes(self.ops, &self.scaling, genes, slots.len())?)
+        let kept = slots.first().map_or(0, Vec::len);
+        Ok(panel.set_genes(self.ops, &self.scaling, genes, kept)?)
     }
 
-    /// The panel of k genes as it stands, and its network in the panel's layout.
-    pub(super) fn snapshot(&mut self) -> Result<Snapshot> {
+    /// The panel of k genes of run `r` as it stands, and its network in the panel's layout.
+    pub(super) fn snapshot(&mut self, r: usize) -> Result<Snapshot> {
         let k = self.settings.genes;
-        let all = self.ops.read_f(self.stage.net().params)?;
+        let all = self.ops.read_f(self.stage.net().model(r).params)?;
         match &self.stage {
             Stage::Panel(p) => {
                 // slots from k on are candidates, not part of it
                 Ok(Snapshot {
-                    genes: p.genes[..k].to_vec(),
+                    genes: p.genes[r][..k].to_vec(),
                     params: all,
                 })
             }
@@ -123,7 +128,8 @@ impl<O: Ops> Trainer<'_, O> {
                 let (from, to) = (&net.layout, stages::panel_layout(self.data, self.settings));
                 let scores = &all[from.scores.offset..from.scores.offset + from.scores.len];
                 let (mut mask, mut genes) = (vec![0.0; scores.len()], vec![0; k]);
-                crate::reference::topk::topk(k, scores, &mut mask, &mut genes);
+                let mut order = Vec::new();
+                crate::reference::topk::topk(k, scores, &mut order, &mut mask, &mut genes);
                 let mut params = vec![0.0; to.len];
                 for (a, b) in from
                     .biases

@@ -1,42 +1,34 @@
 //! A round of `refine`: which genes the network misses, and which it can do without.
 use super::settings::Settings;
 use super::stages::{Panel, Scaling, row};
-use crate::kernels::{ablate::Ablate, column_sum::ColumnSum};
-use crate::model::net::{Cells, DeviceTask, Net};
-use crate::model::step::{panel_first, transpose_product};
-use crate::model::trunk::{Batch, Dropout, heads, task_loss, trunk_backward, trunk_forward};
+use crate::kernels::ablate::Ablate;
+use crate::model::net::{Cells, Net, Targets};
+use crate::model::step::{panel_first, panel_layer, transpose_product};
+use crate::model::trunk::{Batch, Dropout, heads, trunk_backward, trunk_forward};
 use crate::ops::{FBuf, Ops, Result, UBuf};
 
 /// Cells and labels on the device, and what the passes over many cells need.
 #[derive(Debug)]
 pub(super) struct Pass {
     pub cells: Cells,
-    pub tasks: Vec<DeviceTask>,
+    pub targets: Targets,
     pub task_weights: Vec<f32>,
-    /// Cells that the statistics are taken over, already in `rows`.
-    pub sample: Vec<u32>,
+    /// Cells that the statistics are taken over, of each network.
+    pub samples: Vec<Vec<u32>>,
     /// Device copy of a tile's cells, as many times over as an ablation takes.
     pub tile: UBuf,
-    /// Slots for losses that nobody reads.
-    pub losses: FBuf,
+    /// Factors of the tasks' losses.
+    pub scales: FBuf,
+    /// First-layer sums of ablated copies.
+    pub spare: FBuf,
 }
 
 impl Pass {
-    /// Task weight over the sum of cell weights of the whole sample.
-    pub(super) fn scales(&self) -> Vec<f32> {
-        let of = |(task, &weight): (&DeviceTask, &f32)| {
-            let sum: f64 = self
-                .sample
-                .iter()
-                .map(|&c| f64::from(task.cell_weight[c as usize]))
-                .sum();
-            if sum > 0.0 {
-                (f64::from(weight) / sum) as f32
-            } else {
-                0.0
-            }
-        };
-        self.tasks.iter().zip(&self.task_weights).map(of).collect()
+    /// Task weight over the sum of cell weights of a whole sample, times `factor`, on the device.
+    fn set_scales<O: Ops>(&self, ops: &mut O, sample: &[u32], factor: f32) -> Result<()> {
+        let scales = self.targets.scales(&self.task_weights, sample);
+        let scales: Vec<f32> = scales.map(|s| s * factor).collect();
+        ops.write_f(self.scales, &scales)
     }
 }
 
@@ -46,23 +38,20 @@ pub(super) struct Products {
     r: FBuf,
     p1: FBuf,
     p2: FBuf,
-    d1: FBuf,
-    d2: FBuf,
 }
 
 impl Products {
     pub(super) fn new<O: Ops>(ops: &mut O, n_genes: usize, width: usize) -> Result<Self> {
+        let mut each = || ops.alloc_f("gene statistics of a round", n_genes * width);
         Ok(Self {
-            r: ops.alloc_f("gene statistics of a round", n_genes * width)?,
-            p1: ops.alloc_f("gene statistics of a round", n_genes * width)?,
-            p2: ops.alloc_f("gene statistics of a round", n_genes * width)?,
-            d1: ops.alloc_f("column sums", width)?,
-            d2: ops.alloc_f("column sums", width)?,
+            r: each()?,
+            p1: each()?,
+            p2: each()?,
         })
     }
 }
 
-/// For each gene the score statistic given the network, `q_g = sum_h R_gh^2 / (I_gh + ridge)`,
+/// For each gene the score statistic given a network, `q_g = sum_h R_gh^2 / (I_gh + ridge)`,
 /// and its direction of descent `-R_g` (n_genes x H). A copy of a gene in the panel gets about 0.
 ///
 /// R = X~^T delta, I = (X~ o X~)^T (delta o delta), delta = dL/dZ; the centring of X~ is put in
@@ -71,65 +60,36 @@ pub(super) fn missing<O: Ops>(
     ops: &mut O,
     panel: &Panel,
     pass: &Pass,
+    sample: &[u32],
     products: Products,
     scaling: &Scaling,
     ridge: f64,
 ) -> Result<(Vec<f64>, Vec<f32>)> {
     let (net, width) = (&panel.net, panel.net.layout.shape.width());
-    let n_genes = pass.cells.n_genes;
+    let (n_genes, none) = (pass.cells.n_genes, Dropout::default());
     // a mean of 1 for the cells' gradients keeps the squares far from the smallest f32
-    let scales: Vec<f32> = pass
-        .scales()
-        .iter()
-        .map(|s| s * pass.sample.len() as f32)
-        .collect();
+    pass.set_scales(ops, sample, sample.len() as f32)?;
     let (mut sums, mut squares) = (vec![0.0f64; width], vec![0.0f64; width]);
-    for (i, tile) in pass.sample.chunks(net.max_rows).enumerate() {
+    for (i, tile) in sample.chunks(net.max_rows).enumerate() {
         ops.write_u(pass.tile, tile)?;
-        let batch = Batch {
-            rows: pass.tile,
-            offset: 0,
-            n: tile.len(),
-        };
-        panel_first(
-            ops,
-            net,
-            &panel.input,
-            &pass.cells,
-            batch,
-            &Dropout::default(),
-        );
-        trunk_forward(ops, net, batch.n, &Dropout::default());
-        heads(ops, net, &pass.tasks, batch, &scales, pass.losses, 0);
-        trunk_backward(ops, net, batch.n, &Dropout::default());
+        let batch = Batch::of(pass.tile, tile.len(), pass.scales);
+        panel_first(ops, net, &panel.input, &pass.cells, batch, &none);
+        trunk_forward(ops, net, batch.n, &none);
+        heads(ops, net, &pass.targets, batch, &none, true);
+        trunk_backward(ops, net, batch.n, &none);
+        let (d, cells) = (net.first_dz().first(batch.n * width), &pass.cells);
         for (powers, out) in [
             ((1, 1), products.r),
             ((1, 2), products.p1),
             ((2, 2), products.p2),
         ] {
-            transpose_product(
-                ops,
-                &pass.cells,
-                batch,
-                net.dy[0],
-                width,
-                powers,
-                i > 0,
-                out,
-            );
+            transpose_product(ops, cells, batch, d, width, powers, i > 0, out);
         }
-        for (power, out, total) in [(1, products.d1, &mut sums), (2, products.d2, &mut squares)] {
-            let p = ColumnSum {
-                n_rows: batch.n as u32,
-                width: width as u32,
-                power,
-            };
-            ops.column_partial(p, net.dy[0], net.ones, net.partial);
-            ops.column_finish(p, net.partial, net.zeros, out);
-            total
-                .iter_mut()
-                .zip(ops.read_f(out)?)
-                .for_each(|(t, x)| *t += f64::from(x));
+        for row in ops.read_f(d)?.chunks_exact(width) {
+            for ((sum, square), &d) in sums.iter_mut().zip(&mut squares).zip(row) {
+                *sum += f64::from(d);
+                *square += f64::from(d) * f64::from(d);
+            }
         }
     }
     let (mut r, p1, p2) = (
@@ -159,43 +119,32 @@ pub(super) fn missing<O: Ops>(
     Ok((q.collect(), r))
 }
 
-/// Loss over the sample with each slot's gene set to its mean, then the loss as it is.
+/// Loss over the sample with each slot's gene set to its mean, then the loss as it is, of one network.
 pub(super) fn without_each<O: Ops>(
     ops: &mut O,
     panel: &Panel,
     pass: &Pass,
-    spare: FBuf,
+    sample: &[u32],
 ) -> Result<Vec<f64>> {
-    let (net, n_slots, width) = (
-        &panel.net,
-        panel.genes.len(),
-        panel.net.layout.shape.width(),
-    );
-    let scales = pass.scales();
+    let (net, none) = (&panel.net, Dropout::default());
+    let (n_slots, width) = (panel.input.n, net.layout.shape.width());
+    pass.set_scales(ops, sample, 1.0)?;
     let mut losses = vec![0.0f64; n_slots + 1];
     let height = net.max_rows.min(256.max(net.max_rows / n_slots.max(1)));
-    for cells in pass.sample.chunks(height) {
+    let mut ablated = net.clone();
+    match ablated.a.first_mut() {
+        Some(a) => *a = pass.spare,
+        None => ablated.logits = pass.spare,
+    }
+    for cells in sample.chunks(height) {
         let n = cells.len();
         let at_once = (net.max_rows / n).max(1);
         ops.write_u(pass.tile, &cells.repeat(at_once))?;
-        let batch = Batch {
-            rows: pass.tile,
-            offset: 0,
-            n,
-        };
-        panel_first(
-            ops,
-            net,
-            &panel.input,
-            &pass.cells,
-            batch,
-            &Dropout::default(),
-        );
-        losses[n_slots] += total_losses(ops, net, pass, &scales, n, 1)?[0];
-        let ablated = Net {
-            y: [&[spare], &net.y[1..]].concat(),
-            ..net.clone()
-        };
+        let batch = Batch::of(pass.tile, n, pass.scales);
+        panel_first(ops, net, &panel.input, &pass.cells, batch, &none);
+        losses[n_slots] += total_losses(ops, net, pass, n, 1)?[0];
+        // the sums before the activation, from the inputs that stand
+        panel_layer(ops, net, &panel.input, n, &none, false);
         for first in (0..n_slots).step_by(at_once) {
             let n_genes = at_once.min(n_slots - first);
             let p = Ablate {
@@ -204,10 +153,11 @@ pub(super) fn without_each<O: Ops>(
                 n_panel: n_slots as u32,
                 first_gene: first as u32,
                 n_genes: n_genes as u32,
+                activate: u32::from(!net.a.is_empty()),
             };
             let w = net.param(net.layout.weights[0]);
-            ops.ablate(p, net.y[0], panel.input.x, w, spare);
-            let sums = total_losses(ops, &ablated, pass, &scales, n, n_genes)?;
+            ops.ablate(p, net.first_out(), panel.input.x, w, pass.spare);
+            let sums = total_losses(ops, &ablated, pass, n, n_genes)?;
             losses[first..first + n_genes]
                 .iter_mut()
                 .zip(sums)
@@ -217,26 +167,27 @@ pub(super) fn without_each<O: Ops>(
     Ok(losses)
 }
 
-/// Losses of `copies` blocks of `n` cells each, from the first layer's outputs on.
+/// Losses of `copies` blocks of `n` cells each, from the first layer's activations on.
 fn total_losses<O: Ops>(
     ops: &mut O,
     net: &Net,
     pass: &Pass,
-    scales: &[f32],
     n: usize,
     copies: usize,
 ) -> Result<Vec<f64>> {
-    trunk_forward(ops, net, n * copies, &Dropout::default());
-    let batch = Batch {
-        rows: pass.tile,
-        offset: 0,
-        n: n * copies,
-    };
+    let (batch, none) = (
+        Batch::of(pass.tile, n * copies, pass.scales),
+        Dropout::default(),
+    );
+    trunk_forward(ops, net, batch.n, &none);
+    heads(ops, net, &pass.targets, batch, &none, false);
+    let tasks = pass.targets.tasks.len();
     let mut sums = vec![0.0f64; copies];
-    for (task, &scale) in pass.tasks.iter().zip(scales) {
-        task_loss(ops, net, task, batch, scale);
-        let losses = ops.read_f(net.loss.first(n * copies))?;
-        for (sum, block) in sums.iter_mut().zip(losses.chunks_exact(n)) {
+    for task in ops
+        .read_f(net.loss.first(tasks * batch.n))?
+        .chunks_exact(batch.n)
+    {
+        for (sum, block) in sums.iter_mut().zip(task.chunks_exact(n)) {
             *sum += block.iter().map(|&l| f64::from(l)).sum::<f64>();
         }
     }
@@ -252,14 +203,13 @@ pub(super) fn additions(settings: &Settings, round: u64, room: usize) -> usize {
 }
 
 /// First-layer rows for new genes: half the mean norm of the panel's rows, along the descent.
+/// `params` is the network's arena.
 pub(super) fn new_rows(panel: &Panel, params: &[f32], new: &[u32], descent: &[f32]) -> Vec<f32> {
     let layout = &panel.net.layout;
     let width = layout.shape.width();
     let norm = |r: &[f32]| r.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-    let mean = (0..panel.genes.len())
-        .map(|s| norm(&params[row(layout, s)]))
-        .sum::<f64>()
-        / panel.genes.len() as f64;
+    let norms = (0..panel.input.n).map(|s| norm(&params[row(layout, s)]));
+    let mean = norms.sum::<f64>() / panel.input.n as f64;
     let along = |&g: &u32| {
         let r = &descent[g as usize * width..(g as usize + 1) * width];
         let factor = 0.5 * mean / (norm(r) + 1e-9);

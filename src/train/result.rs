@@ -3,7 +3,7 @@ use super::stages::{Panel, Scaling, row};
 use crate::data::cells::TrainingData;
 use crate::model::panel_model::{Dense, ModelTask, PanelGene, PanelModel};
 
-/// Makes the host model from a panel, its arena and the genes' scores.
+/// Makes the host model from a panel of one network, its arena and the genes' scores.
 pub(super) fn model(
     data: &TrainingData,
     scaling: &Scaling,
@@ -12,10 +12,10 @@ pub(super) fn model(
     scores: &[f64],
 ) -> PanelModel {
     let layout = &panel.net.layout;
-    let mut slots: Vec<usize> = (0..panel.genes.len()).collect();
+    let mut slots: Vec<usize> = (0..panel.input.n).collect();
     slots.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
     let gene = |&slot: &usize| {
-        let g = panel.genes[slot] as usize;
+        let g = panel.genes[0][slot] as usize;
         PanelGene {
             name: data.gene_names[g].clone(),
             index: data.gene_index[g],

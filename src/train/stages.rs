@@ -1,14 +1,13 @@
-//! The two networks of a run on a device: over all genes with scores, and over a panel.
+//! The two kinds of network of a run on a device: over all genes with scores, and over a panel.
 use super::batches::normal;
 use super::settings::Settings;
 use crate::data::cells::TrainingData;
 use crate::model::layout::{Layout, Shape};
-use crate::model::net::Net;
+use crate::model::net::{Net, Room};
 use crate::model::step::{PanelInput, Selector};
-use crate::ops::{FBuf, Ops, Result, UBuf};
-use crate::reference::noise::tables;
+use crate::ops::{FBuf, Ops, Result, UBuf, stride};
 
-/// A network on a device, of either phase.
+/// Networks on a device, of either phase.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// Scores and first layer over all genes.
@@ -18,7 +17,7 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    /// Its network.
+    /// Its networks.
     pub(super) fn net(&self) -> &Net {
         match self {
             Self::Select(net, _) => net,
@@ -27,13 +26,13 @@ impl Stage {
     }
 }
 
-/// A panel's network; slots ascend by gene within the first `kept` and within the rest.
+/// Panels' networks; slots ascend by gene within the first `kept` and within the rest.
 #[derive(Debug)]
 pub(super) struct Panel {
     pub net: Net,
     pub input: PanelInput,
-    /// Considered gene of each slot in use.
-    pub genes: Vec<u32>,
+    /// Considered gene of each slot in use, of each network.
+    pub genes: Vec<Vec<u32>>,
     /// Slots that are the panel of k genes; the rest are candidates of the round.
     pub kept: usize,
 }
@@ -100,54 +99,22 @@ pub(super) fn initial(layout: &Layout, fan_in: usize, seed: u64) -> Vec<f32> {
     params
 }
 
-/// Builds the network of the selection phase; `params` fills its arena.
+/// Builds the networks of the selection phase; `params` fills their arenas.
 pub(super) fn select<O: Ops>(
     ops: &mut O,
     data: &TrainingData,
     settings: &Settings,
     scaling: &Scaling,
-    max_rows: usize,
+    room: Room,
     params: &[f32],
 ) -> Result<Stage> {
-    let n = data.cells.n_genes;
     let layout = select_layout(data, settings);
     let width = layout.shape.width();
-    let net = Net::new(ops, layout, max_rows)?;
+    let net = Net::new(ops, layout, room)?;
     ops.write_f(net.params, params)?;
-    let stats = ops.alloc_f("gene statistics", 2 * n)?;
-    ops.write_f(
-        stats,
-        &[scaling.mean.as_slice(), scaling.factor.as_slice()].concat(),
-    )?;
-    let mut genes = |name| ops.alloc_f(name, n);
-    let (noisy, soft, hard) = (
-        genes("perturbed scores")?,
-        genes("relaxed mask")?,
-        genes("hard mask")?,
-    );
-    let (scale, shift, u) = (
-        genes("gene factors")?,
-        genes("gene shifts")?,
-        genes("mask gradient")?,
-    );
-    let selector = Selector {
-        tables: ops.adopt_u("noise tables", tables())?,
-        index: ops.alloc_u("panel", settings.genes.max(n))?,
-        order: ops.alloc_u("order of the scores", n)?,
-        sort: ops.alloc_u("scratch of the sort", 3 * n)?,
-        scans: ops.alloc_f("scans", 6 * n)?,
-        work: ops.alloc_f("scratch of the scans", 6 * n)?,
-        base: ops.alloc_f("centred bias", width)?,
-        d: ops.alloc_f("column sums", width)?,
-        r: ops.alloc_f("first-layer products", n * width)?,
-        stats,
-        noisy,
-        soft,
-        hard,
-        scale,
-        shift,
-        u,
-    };
+    let genes = (scaling.mean.as_slice(), scaling.factor.as_slice());
+    let (pages, relaxation) = (data.cells.pages.len(), settings.relaxation);
+    let selector = Selector::new(ops, genes, width, room.models, pages, relaxation)?;
     Ok(Stage::Select(net, Box::new(selector)))
 }
 
@@ -181,21 +148,21 @@ pub(super) fn panel_layout(data: &TrainingData, settings: &Settings) -> Layout {
     )
 }
 
-/// Builds the network of a panel; `params` fills its arena.
+/// Builds the networks of panels; `params` fills their arenas.
 pub(super) fn panel<O: Ops>(
     ops: &mut O,
     data: &TrainingData,
     settings: &Settings,
-    max_rows: usize,
+    room: Room,
     params: &[f32],
 ) -> Result<Panel> {
     let layout = panel_layout(data, settings);
     let slots = layout.shape.n_in;
-    let net = Net::new(ops, layout, max_rows)?;
+    let net = Net::new(ops, layout, room)?;
     ops.write_f(net.params, params)?;
-    let genes: UBuf = ops.alloc_u("panel", slots)?;
-    let stats: FBuf = ops.alloc_f("panel statistics", 2 * slots)?;
-    let x = ops.alloc_f("panel expression", max_rows * slots)?;
+    let genes: UBuf = ops.alloc_u("panel", room.models * stride(slots))?;
+    let stats: FBuf = ops.alloc_f("panel statistics", room.models * stride(2 * slots))?;
+    let x = ops.alloc_f("panel expression", room.elements(slots, 0))?;
     Ok(Panel {
         net,
         input: PanelInput {
@@ -210,19 +177,25 @@ pub(super) fn panel<O: Ops>(
 }
 
 impl Panel {
-    /// Puts genes into the slots, the first `kept` of them being the panel.
+    /// Puts genes into the slots of each network, the first `kept` of them being the panel.
     pub(super) fn set_genes<O: Ops>(
         &mut self,
         ops: &mut O,
         scaling: &Scaling,
-        genes: Vec<u32>,
+        genes: Vec<Vec<u32>>,
         kept: usize,
     ) -> Result<()> {
-        ops.write_u(self.input.genes, &genes)?;
-        ops.write_f(self.input.stats, &scaling.of(&genes))?;
-        self.input.n = genes.len();
+        self.input.n = genes.first().map_or(0, Vec::len);
+        let mut words = vec![0; genes.len() * stride(self.input.n)];
+        for (to, own) in words
+            .chunks_exact_mut(stride(self.input.n).max(1))
+            .zip(&genes)
+        {
+            to[..own.len()].copy_from_slice(own);
+        }
+        ops.write_u(self.input.genes, &words)?;
         (self.genes, self.kept) = (genes, kept);
-        Ok(())
+        self.mute_candidates(ops, scaling, false)
     }
 
     /// Sets the candidates' inputs to 0 (their means), or restores them.
@@ -232,22 +205,41 @@ impl Panel {
         scaling: &Scaling,
         mute: bool,
     ) -> Result<()> {
-        if self.kept == self.genes.len() {
-            return Ok(());
+        let n = self.input.n;
+        let mut words = vec![0.0; self.genes.len() * stride(2 * n)];
+        for (to, own) in words
+            .chunks_exact_mut(stride(2 * n).max(1))
+            .zip(&self.genes)
+        {
+            to[..2 * n].copy_from_slice(&scaling.of(own));
+            if mute {
+                to[n + self.kept..2 * n].fill(0.0);
+            }
         }
-        let mut stats = scaling.of(&self.genes);
-        if mute {
-            stats[self.genes.len() + self.kept..].fill(0.0);
-        }
-        ops.write_f(self.input.stats, &stats)
+        ops.write_f(self.input.stats, &words)
     }
 
-    /// Clears the Adam moments and the gradients.
+    /// Clears the Adam moments.
     pub(super) fn reset_moments<O: Ops>(&self, ops: &mut O) -> Result<()> {
-        let zeros = vec![0.0; self.net.layout.len];
-        ops.write_f(self.net.m, &zeros)?;
-        ops.write_f(self.net.v, &zeros)?;
-        ops.write_f(self.net.grads, &zeros)
+        ops.write_f(self.net.moments, &vec![0.0; self.net.moments.len])
+    }
+
+    /// Network `r` alone.
+    pub(super) fn model(&self, r: usize) -> Self {
+        Self {
+            net: self.net.model(r),
+            input: self.input.model(r),
+            genes: vec![self.genes[r].clone()],
+            kept: self.kept,
+        }
+    }
+
+    /// Frees all buffers.
+    pub(super) fn release<O: Ops>(self, ops: &mut O) {
+        self.net.release(ops);
+        ops.release_u(self.input.genes);
+        ops.release_f(self.input.stats);
+        ops.release_f(self.input.x);
     }
 }
 

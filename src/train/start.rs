@@ -24,11 +24,16 @@ pub(super) fn selection(settings: &Settings, n: usize, f: f64, seed: u32, step: 
 }
 
 /// Arena of the selection phase: random weights, scores from the ranking.
-pub(super) fn first_scores(data: &TrainingData, settings: &Settings, ranking: &[u32]) -> Vec<f32> {
+pub(super) fn first_scores(
+    data: &TrainingData,
+    settings: &Settings,
+    seed: u64,
+    ranking: &[u32],
+) -> Vec<f32> {
     let layout = stages::select_layout(data, settings);
     let fan_in =
         ((settings.recipe.start_share * data.cells.n_genes as f32) as usize).max(settings.genes);
-    let mut params = initial(&layout, fan_in, settings.seed);
+    let mut params = initial(&layout, fan_in, seed);
     for (rank, &g) in ranking.iter().enumerate() {
         let score =
             -settings.recipe.ranking_scale * (1.0 + rank as f32 / settings.genes as f32).ln();
@@ -38,9 +43,14 @@ pub(super) fn first_scores(data: &TrainingData, settings: &Settings, ranking: &[
 }
 
 /// The first k genes of the ranking, ascending; without one, a random choice.
-pub(super) fn first_panel(data: &TrainingData, settings: &Settings, ranking: &[u32]) -> Vec<u32> {
+pub(super) fn first_panel(
+    data: &TrainingData,
+    settings: &Settings,
+    seed: u64,
+    ranking: &[u32],
+) -> Vec<u32> {
     let all = if ranking.is_empty() {
-        order(data.cells.n_genes, settings.seed, u64::MAX - 1)
+        order(data.cells.n_genes, seed, u64::MAX - 1)
     } else {
         ranking.to_vec()
     };

@@ -56,7 +56,7 @@ fn softmask() {
     }
     for (n, k, tau, kind) in cases {
         hold(&mut gpu, &cases::softmask(n, k, tau, kind));
-        hold(&mut gpu, &cases::softmask_backward(n, k, tau, kind));
+        hold(&mut gpu, &cases::score_update(n, k, tau, kind));
     }
 }
 

@@ -2,6 +2,7 @@
 use crate::common::gpu;
 use crate::compare::{Device, Inputs, compare, hold, sums};
 use yoto_gpu::check::cases::sparse::{self as cases, Cells, params, upload};
+use yoto_gpu::kernels::sparse::Sparse;
 
 /// Cells, genes, percent, words a page, cells of the batch, width.
 const fn cells(
@@ -37,8 +38,23 @@ const CASES: [Cells; 9] = [
 #[test]
 fn forward() {
     let Some(mut gpu) = gpu() else { return };
+    for (i, (case, soft)) in CASES
+        .into_iter()
+        .flat_map(|c| [(c, false), (c, true)])
+        .enumerate()
+    {
+        hold(
+            &mut gpu,
+            &cases::forward(case, soft, [0.0, 0.3, 0.0][i % 3]),
+        );
+    }
+}
+
+#[test]
+fn first_update() {
+    let Some(mut gpu) = gpu() else { return };
     for (case, soft) in CASES.into_iter().flat_map(|c| [(c, false), (c, true)]) {
-        hold(&mut gpu, &cases::forward(case, soft));
+        hold(&mut gpu, &cases::first_update(case, soft));
     }
 }
 
@@ -49,25 +65,22 @@ fn forward_leaves_other_pages_alone() {
     assert!(packed.pages.len() > 3, "several pages");
     let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
         let rows: Vec<u32> = (0..40).collect();
-        let (scale, w, base) = (inputs.draw(33), inputs.draw(33 * 5), inputs.faulty(5));
-        let (rows, scale, w, base) = (dev.u(&rows), dev.f(&scale), dev.f(&w), dev.f(&base));
-        let z = dev.f(&[7.0; 200]);
+        let (gene, weights) = (inputs.draw(3 * 64), inputs.faulty(33 * 5 + 5));
+        let (rows, gene, weights) = (dev.u(&rows), dev.f(&gene), dev.f(&weights));
+        let (out, none) = (dev.f(&[7.0; 200]), dev.f(&[0.0; 64]));
         let page = upload(dev, &packed)[2];
-        dev.sparse_forward(
-            params(&packed, &page, 40, 0, 5),
-            page,
-            rows,
-            scale,
-            w,
-            base,
-            z,
-        );
-        vec![dev.get(z)]
+        let p = Sparse {
+            arena: 170,
+            bias_offset: 165,
+            ..params(&packed, &page, 40, 0, 5)
+        };
+        dev.sparse_forward(p, page, rows, gene, weights, none, out);
+        vec![dev.get(out)]
     };
     let page = &packed.pages[2];
     let inside = page.first_cell..page.first_cell + page.n_cells;
     let bound = |want: &[Vec<f64>], size: &[Vec<f64>]| {
-        let mut b = sums(34)(want, size);
+        let mut b = sums(36)(want, size);
         for (i, b) in b[0].iter_mut().enumerate() {
             if !inside.contains(&(i / 5)) {
                 assert_eq!(want[0][i], 7.0, "the twin leaves it alone");
@@ -82,24 +95,8 @@ fn forward_leaves_other_pages_alone() {
 #[test]
 fn forward_beyond_65535_groups() {
     let Some(mut gpu) = gpu() else { return };
-    let (batch, packed) = (65_541, cells(5, 3, 50, 1 << 20, 5, 1).packed());
-    let run = |dev: &mut dyn Device, inputs: &mut Inputs| {
-        let rows: Vec<u32> = (0..batch).map(|b| (b % 5) as u32).collect();
-        let (scale, w, base) = (inputs.draw(3), inputs.draw(3), inputs.faulty(1));
-        let (rows, scale, w, base) = (dev.u(&rows), dev.f(&scale), dev.f(&w), dev.f(&base));
-        let (z, page) = (dev.poison(batch), upload(dev, &packed)[0]);
-        dev.sparse_forward(
-            params(&packed, &page, batch, 0, 1),
-            page,
-            rows,
-            scale,
-            w,
-            base,
-            z,
-        );
-        vec![dev.get(z)]
-    };
-    compare("sparse forward of 65,541 cells", &mut gpu, &run, &sums(5));
+    let many = cells(5, 3, 50, 1 << 20, 65_541, 1);
+    hold(&mut gpu, &cases::forward(many, true, 0.0));
 }
 
 #[test]

@@ -1,49 +1,53 @@
 //! Dense layers, losses, the optimiser.
+use super::{ADAM, MODELS, after_adam, draw, faulty, gather, moments_of, sum_errors};
 use crate::check::{Case, Device, Inputs, Mode, U, Values, sums};
 use crate::kernels::ablate::{self, Ablate};
-use crate::kernels::activation::{self, Activation};
 use crate::kernels::adamw::{self, AdamW};
-use crate::kernels::column_sum::{self, ColumnSum};
-use crate::kernels::cross_entropy::{self, CrossEntropy};
-use crate::kernels::first::{self, First};
-use crate::kernels::huber::{self, Huber};
-use crate::kernels::linear::{self, Linear};
-use crate::kernels::sum::{self, Sum};
-use crate::ops::{COLUMN_CHUNK, MISSING};
+use crate::kernels::heads::{self, CLASSES, Heads, VALUES};
+use crate::kernels::linear::{self, Linear, TILES};
+use crate::ops::{MISSING, stride};
 
 /// Small cases of every entry.
 #[must_use]
 pub fn all() -> Vec<Case<'static>> {
-    // a large eps shows whether it stands outside the root
-    vec![
-        linear(37, 131, 5),
-        linear(65, 17, 70),
-        activation(1009, 0.3),
-        first(257, 31),
-        column_sum(130, 65, 1),
-        column_sum(130, 65, 2),
-        cross_entropy(65, 14, 3, 0.05),
-        cross_entropy(64, 101, 2, 0.01),
-        huber(65, 0.5),
-        sum(1009),
+    let mut cases = vec![
+        heads(33, 17, 14),
+        heads(9, 130, 101),
+        heads(20, 0, 5),
+        // a large eps shows whether it stands outside the root
         adamw(257, 0.1),
         adamw(1009, 1e-8),
-        ablate(Ablate {
+    ];
+    for activate in [0, 1] {
+        cases.push(ablate(Ablate {
             n_rows: 17,
             width: 15,
             n_panel: 9,
             first_gene: 2,
             n_genes: 7,
-        }),
-    ]
+            activate,
+        }));
+    }
+    for shape in 0..TILES.len() {
+        cases.push(linear(shape, 37, 131, 5, 0.0));
+        cases.push(linear(shape, 65, 17, 70, 0.25));
+        cases.push(linear_update(shape, 37, 131, 5, 0));
+        cases.push(linear_update(shape, 65, 17, 70, 130));
+        cases.push(linear_update(shape, 10, 0, 0, 9));
+    }
+    cases
 }
 
-/// One step of AdamW on n parameters: parameters, first and second moment.
+/// One step of AdamW on a range of an arena: parameters, first and second moments.
 #[must_use]
 pub fn adamw(n: u32, eps: f32) -> Case<'static> {
+    let (len, offset) = (n as usize, 64);
+    let arena = stride(len) + offset;
     let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
         let mut p = AdamW {
             n,
+            arena: arena as u32,
+            offset: offset as u32,
             lr: 0.01,
             beta1: 0.9,
             beta2: 0.999,
@@ -56,17 +60,18 @@ pub fn adamw(n: u32, eps: f32) -> Case<'static> {
             p.eps += 1e-4;
             p.weight_decay *= 1.01;
         }
-        let len = n as usize;
         let (w, g, m) = (
+            inputs.rng.floats(arena),
             inputs.rng.floats(len),
-            inputs.rng.floats(len),
-            inputs.rng.floats(len),
+            inputs.rng.floats(arena),
         );
-        let v = inputs.rng.floats(len);
+        let v = inputs.rng.floats(arena);
         let v: Vec<f32> = v.iter().map(|v| v * v * 1e-3).collect();
-        let (w, g, m, v) = (dev.f(&w), dev.f(&g), dev.f(&m), dev.f(&v));
-        dev.adamw(p, w, g, m, v);
-        vec![dev.get(w), dev.get(m), dev.get(v)]
+        let (w, g, moments) = (dev.f(&w), dev.f(&g), dev.f(&[m, v].concat()));
+        dev.adamw(p, w, g, moments);
+        let moments = dev.get(moments);
+        let (m, v) = moments.split_at(arena);
+        vec![dev.get(w), m.to_vec(), v.to_vec()]
     };
     let bound = move |want: &[Values], _: &[Values]| {
         // the step lr m / sqrt(v): eight roundings, more where m cancels
@@ -88,7 +93,10 @@ pub fn adamw(n: u32, eps: f32) -> Case<'static> {
 pub fn ablate(p: Ablate) -> Case<'static> {
     let (r, h, k) = (p.n_rows as usize, p.width as usize, p.n_panel as usize);
     let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
-        let (z, x, w) = (inputs.faulty(r * h), inputs.draw(r * k), inputs.draw(k * h));
+        let (mut z, x, w) = (inputs.draw(r * h), inputs.draw(r * k), inputs.draw(k * h));
+        if inputs.mode == Mode::Fault {
+            z.iter_mut().for_each(|z| *z += 0.01);
+        }
         let x = if inputs.mode == Mode::Size {
             x.iter().map(|x| -x).collect()
         } else {
@@ -102,257 +110,262 @@ pub fn ablate(p: Ablate) -> Case<'static> {
     Case::new(format!("ablate {p:?}"), &[&ablate::ABLATE], run, sums(2))
 }
 
-/// A dense layer, and the gradients of its input and weights.
-#[must_use]
-pub fn linear(n_rows: u32, n_in: u32, n_out: u32) -> Case<'static> {
-    let (r, i, o) = (n_rows as usize, n_in as usize, n_out as usize);
-    let p = Linear {
+/// Parameters of a layer of two networks whose weights begin at 64, the biases behind them.
+fn layer(n_rows: u32, n_in: u32, n_out: u32, more: usize) -> Linear {
+    let bias = 64 + stride((n_in * n_out) as usize);
+    Linear {
+        models: MODELS as u32,
         n_rows,
         n_in,
         n_out,
+        arena: (bias + stride(n_out as usize) + stride(more)) as u32,
+        w_offset: 64,
+        bias_offset: bias as u32,
+        below_offset: (bias + stride(n_out as usize)) as u32,
+        keep_scale: 1.0,
+        ..Linear::default()
+    }
+}
+
+/// A dense layer of two networks, with ReLU and dropout where `drop` is above 0, and the gradient of its
+/// input.
+#[must_use]
+pub fn linear(shape: usize, n_rows: u32, n_in: u32, n_out: u32, drop: f64) -> Case<'static> {
+    let (r, i, o) = (n_rows as usize, n_in as usize, n_out as usize);
+    let p = Linear {
+        activate: u32::from(drop > 0.0),
+        drop_below: (drop * 4_294_967_296.0) as u32,
+        keep_scale: (1.0 / (1.0 - drop)) as f32,
+        seed: 3,
+        stream: 16,
+        step: 5,
+        ..layer(n_rows, n_in, n_out, 0)
     };
     let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
-        let (a, w) = (inputs.draw(r * i), inputs.faulty(i * o));
-        let (b, dy) = (inputs.draw(o), inputs.faulty(r * o));
-        let (a, w, b, dy) = (dev.f(&a), dev.f(&w), dev.f(&b), dev.f(&dy));
-        let (y, da, dw) = (dev.poison(r * o), dev.poison(r * i), dev.poison(i * o));
-        dev.linear_forward(p, a, w, b, y);
-        dev.linear_grad_input(p, dy, w, da);
-        dev.linear_grad_weight(p, a, dy, dw);
-        vec![dev.get(y), dev.get(da), dev.get(dw)]
+        let a = draw(inputs, r * i, stride(r * i));
+        let arena = p.arena as usize;
+        let params = inputs.draw(MODELS * arena);
+        let mut dz = draw(inputs, r * o, stride((r + 1) * o));
+        let gate = inputs.rng.floats(MODELS * stride(r * i));
+        let a = if inputs.mode == Mode::Fault {
+            dz.iter_mut().for_each(|d| *d *= 1.01);
+            a.iter().map(|x| x * 1.01 + 0.01).collect()
+        } else {
+            a
+        };
+        dev.shape_tiles(shape);
+        let (a, params, dz, gate) = (dev.f(&a), dev.f(&params), dev.f(&dz), dev.f(&gate));
+        let y = dev.poison(MODELS * stride(r * o));
+        let below = dev.poison(MODELS * stride((r + 1) * i));
+        dev.linear_forward(p, a, params, y);
+        dev.linear_grad_input(p, dz, params, gate, below);
+        let (y, below) = (dev.get(y), dev.get(below));
+        vec![
+            gather(&y, stride(r * o), r * o),
+            gather(&below, stride((r + 1) * i), r * i),
+        ]
     };
     let bound = move |want: &[Values], size: &[Values]| {
         let one = |terms: usize, j: usize| sums(terms)(&want[j..=j], &size[j..=j]).remove(0);
-        vec![one(i + 1, 0), one(o, 1), one(r, 2)]
+        vec![one(i + 2, 0), one(o + 1, 1)]
     };
-    let entries = [&linear::FORWARD, &linear::GRAD_INPUT, &linear::GRAD_WEIGHT];
-    Case::new(
-        format!("linear {n_rows}x{n_in}x{n_out}"),
-        &entries,
-        run,
-        bound,
-    )
+    let entries = [&linear::FORWARD[shape], &linear::GRAD_INPUT[shape]];
+    let name = format!(
+        "linear {n_rows}x{n_in}x{n_out} tile {} drop {drop}",
+        TILES[shape]
+    );
+    Case::new(name, &entries, run, bound)
 }
 
-/// Rectifier and dropout of n values, and their gradient.
+/// The AdamW step of a layer of two networks and its biases, or (`below` above 0) those of the layer below,
+/// with the sums of the losses of two tasks.
 #[must_use]
-pub fn activation(n: u32, drop: f64) -> Case<'static> {
+pub fn linear_update(
+    shape: usize,
+    n_rows: u32,
+    n_in: u32,
+    n_out: u32,
+    below: u32,
+) -> Case<'static> {
+    let (r, i, o, b) = (
+        n_rows as usize,
+        n_in as usize,
+        n_out as usize,
+        below as usize,
+    );
+    let (tasks, slots) = (2usize, 7usize);
+    let p = Linear {
+        own_bias: u32::from(below == 0),
+        below,
+        n_tasks: tasks as u32,
+        slot: 3,
+        slot_stride: stride(slots) as u32,
+        ..layer(n_rows, n_in, n_out, b).with_adam(&ADAM)
+    };
     let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
-        let p = Activation {
-            n,
-            drop_below: (drop * 4_294_967_296.0) as u32,
-            keep_scale: (1.0 / (1.0 - drop)) as f32,
-            seed: 3,
-            stream: 16,
-            step: 5 + u32::from(inputs.mode == Mode::Fault),
-        };
-        let z = inputs.rng.floats(n as usize);
-        let z: Vec<f32> = if inputs.mode == Mode::Fault {
-            z.iter().map(|z| z.abs() + 0.5).collect()
-        } else {
-            z
-        };
-        let (z, da) = (dev.f(&z), dev.f(&z));
-        let (a, dz) = (dev.poison(n as usize), dev.poison(n as usize));
-        dev.act_forward(p, z, a);
-        dev.act_backward(p, z, da, dz);
-        let out = vec![dev.get(a), dev.get(dz)];
-        for b in [z, da, a, dz] {
-            dev.release_f(b);
-        }
-        out
+        let arena = p.arena as usize;
+        let a = draw(inputs, r * i, stride(r * i));
+        let params = inputs.draw(MODELS * arena);
+        let dz = faulty(inputs, r * o, stride((r + 1) * o));
+        let dz_below = faulty(inputs, r * b, stride((r + 1) * b));
+        let loss = faulty(inputs, tasks * r, stride(tasks * r));
+        dev.shape_tiles(shape);
+        let (a, params, dz, loss) = (dev.f(&a), dev.f(&params), dev.f(&dz), dev.f(&loss));
+        let (moments, dz_below) = (dev.f(&vec![0.0; 2 * MODELS * arena]), dev.f(&dz_below));
+        let losses = dev.f(&vec![9.0; MODELS * stride(slots)]);
+        dev.linear_update(p, a, dz, params, moments, dz_below, loss, losses);
+        let (params, moments) = (dev.get(params), dev.get(moments));
+        let (dz_below, losses) = (dev.get(dz_below), dev.get(losses));
+        let [ms, vs] = moments_of(&moments, arena);
+        let column_sums = dz_below.chunks_exact(stride((r + 1) * b).max(1));
+        let column_sums = column_sums.flat_map(|c| c[r * b..(r + 1) * b].to_vec());
+        vec![
+            params,
+            ms,
+            vs,
+            column_sums.collect(),
+            gather(&losses, stride(slots), slots),
+        ]
     };
-    let name = format!("activation n={n} drop={drop}");
-    let entries = [&activation::FORWARD, &activation::BACKWARD];
-    // one product
-    Case::new(name, &entries, run, |want, _| {
-        let one = |v: &Values| v.iter().map(|x| U * x.abs()).collect();
-        want.iter().map(one).collect()
-    })
+    let bound = move |want: &[Values], size: &[Values]| {
+        let mut bounds = after_adam(want, &sum_errors(&size[1], r));
+        bounds.extend(sums(r)(&want[3..], &size[3..]));
+        bounds
+    };
+    let name = format!(
+        "linear update {n_rows}x{n_in}x{n_out}+{below} tile {}",
+        TILES[shape]
+    );
+    Case::new(name, &[&linear::UPDATE[shape]; 5], run, bound)
 }
 
-/// The first layer's scale and shift of n genes, and the gradients of its weights and mask.
+/// The last layer and the losses of a task with classes and one with numbers, of two networks; `n_in` of 0
+/// takes the logits as they stand.
 #[must_use]
-pub fn first(n: u32, width: u32) -> Case<'static> {
-    let (g, h) = (n as usize, width as usize);
-    let p = First { n, width };
-    let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
-        let (mask, mut stats) = (inputs.draw(g), inputs.draw(2 * g));
-        if inputs.mode == Mode::Size {
-            // r - mean d becomes |r| + |mean d|
-            stats[..g].iter_mut().for_each(|m| *m = -*m);
-        }
-        let (r, w, d) = (inputs.draw(g * h), inputs.faulty(g * h), inputs.faulty(h));
-        let mask = inputs.spoil(mask);
-        let (mask, stats) = (dev.f(&mask), dev.f(&stats));
-        let (r, w, d) = (dev.f(&r), dev.f(&w), dev.f(&d));
-        let (scale, shift) = (dev.poison(g), dev.poison(g));
-        let (dw, u) = (dev.poison(g * h), dev.poison(g));
-        dev.first_scale(p, mask, stats, scale, shift);
-        dev.first_gradient(p, r, w, mask, stats, d, dw, u);
-        let out = vec![dev.get(scale), dev.get(shift), dev.get(dw), dev.get(u)];
-        for b in [mask, stats, r, w, d, scale, shift, dw, u] {
-            dev.release_f(b);
-        }
-        out
-    };
-    let entries = [
-        &first::SCALE,
-        &first::SCALE,
-        &first::GRADIENT,
-        &first::GRADIENT,
-    ];
-    let name = format!("first n={n} width={width}");
-    Case::new(name, &entries, run, sums(h + 3))
-}
-
-/// Sums of columns, weighted by row, of a power of the values.
-#[must_use]
-pub fn column_sum(n_rows: u32, width: u32, power: u32) -> Case<'static> {
-    let (r, h) = (n_rows as usize, width as usize);
-    let p = ColumnSum {
+pub fn heads(n_rows: u32, n_in: u32, n_out: u32) -> Case<'static> {
+    let (r, i, o, cells) = (n_rows as usize, n_in as usize, n_out as usize, 77);
+    let classes = o - 2; // a column of numbers, then one that no task has
+    let bias = 64 + stride(i * o);
+    let arena = bias + stride(o);
+    let p = Heads {
+        models: MODELS as u32,
         n_rows,
-        width,
-        power,
+        row_offset: 2,
+        row_stride: n_rows + 5,
+        n_in,
+        n_out,
+        n_tasks: 2,
+        arena: arena as u32,
+        w_offset: 64,
+        bias_offset: bias as u32,
+        scale_offset: 1,
+        scale_stride: 4,
+        keep_scale: 1.25,
+        delta: 0.7,
+        gradients: 1,
     };
     let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
-        let (a, coef, bias) = (inputs.draw(r * h), inputs.faulty(r), inputs.draw(h));
-        let (a, coef, bias) = (dev.f(&a), dev.f(&coef), dev.f(&bias));
-        let partial = dev.poison(r.div_ceil(COLUMN_CHUNK) * h);
-        let out = dev.poison(h);
-        dev.column_partial(p, a, coef, partial);
-        dev.column_finish(p, partial, bias, out);
-        let result = vec![dev.get(partial), dev.get(out)];
-        for b in [a, coef, bias, partial, out] {
-            dev.release_f(b);
-        }
-        result
-    };
-    let name = format!("column_sum {n_rows}x{width} power {power}");
-    let entries = [&column_sum::PARTIAL_SUMS, &column_sum::FINISH];
-    Case::new(name, &entries, run, sums(r + 2))
-}
-
-/// Softmax cross-entropy of n cells with a fifth of the labels missing, classes weighted.
-#[must_use]
-pub fn cross_entropy(n: u32, classes: u32, column: u32, scale: f32) -> Case<'static> {
-    let (c, stride) = (classes as usize, (column + classes + 1) as usize);
-    let cells = 77;
-    let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
-        if c == 1 && inputs.mode == Mode::Fault {
-            return Vec::new(); // one class: loss and gradient are 0 whatever the weight
-        }
-        let p = CrossEntropy {
-            n_rows: n,
-            row_offset: 2,
-            stride: stride as u32,
-            column,
-            n_classes: classes,
-            scale,
-        };
-        let spread = if c > 50 { 30.0 } else { 4.0 };
-        let logits = inputs.rng.floats(n as usize * stride);
-        let logits: Vec<f32> = logits.iter().map(|x| x * spread).collect();
-        let rows = (0..n as usize + 2).map(|_| inputs.rng.below(cells) as u32);
-        let rows: Vec<u32> = rows.collect();
-        let label = |i| {
-            let drawn = inputs.rng.below(c) as u32;
-            if i % 5 == 4 { MISSING } else { drawn }
-        };
-        let labels: Vec<u32> = (0..cells).map(label).collect();
-        let weight = inputs.rng.floats(c);
-        let mut weight: Vec<f32> = weight.iter().map(|x| x.abs() + 0.1).collect();
+        let rng = &mut inputs.rng;
+        let a: Vec<f32> = rng
+            .floats(MODELS * stride(r * i))
+            .iter()
+            .map(|x| x.max(0.0))
+            .collect();
+        let mut params = rng.floats(MODELS * arena);
+        let spread = 6.0 / (i.max(1) as f32).sqrt();
+        params.iter_mut().for_each(|x| *x *= spread);
+        let mut logits = rng.floats(MODELS * stride((r + 1) * o));
+        logits.iter_mut().for_each(|x| *x *= 6.0);
+        let rows: Vec<u32> = (0..MODELS * (r + 5))
+            .map(|_| rng.below(cells) as u32)
+            .collect();
+        let mut weights: Vec<f32> = rng.floats(classes).iter().map(|x| x.abs() + 0.1).collect();
+        let mut values = rng.floats(cells);
         if inputs.mode == Mode::Fault {
-            weight.iter_mut().for_each(|w| *w *= 1.001);
+            weights.iter_mut().for_each(|w| *w *= 1.01);
+            values.iter_mut().for_each(|v| *v += 0.01);
         }
-        let (logits, rows, labels) = (dev.f(&logits), dev.u(&rows), dev.u(&labels));
-        let (weight, dlogits, loss) = (
-            dev.f(&weight),
-            dev.f(&vec![7.0; n as usize * stride]),
-            dev.poison(n as usize),
+        let (first, second) = (8, 8 + (classes + cells) as u32);
+        let (width, column) = (classes as u32, classes as u32);
+        let mut targets = vec![0, width, CLASSES, first, column, 1, VALUES, second];
+        targets.extend(weights.iter().map(|w| w.to_bits()));
+        let label = |c: usize, drawn: usize| if c % 5 == 4 { MISSING } else { drawn as u32 };
+        targets.extend((0..cells).map(|c| label(c, inputs.rng.below(classes))));
+        let value = |(c, v): (usize, &f32)| if c % 4 == 3 { MISSING } else { v.to_bits() };
+        targets.extend(values.iter().enumerate().map(value));
+        let scales = [0.0, 0.05, 0.3, 0.0, 0.0, 0.04, 0.2, 0.0];
+        let (a, params, rows) = (dev.f(&a), dev.f(&params), dev.u(&rows));
+        let (targets, scales, logits) = (dev.u(&targets), dev.f(&scales), dev.f(&logits));
+        let loss = dev.poison(MODELS * stride(2 * r));
+        let dz = dev.poison(MODELS * stride((r + 1) * i).max(1));
+        let none = dev.f(&[0.0; 64]);
+        // without gradients first: the same losses, and the logits stay
+        let plain = dev.poison(MODELS * stride(2 * r));
+        let quiet = Heads { gradients: 0, ..p };
+        dev.heads(
+            quiet,
+            if i > 0 { a } else { none },
+            params,
+            rows,
+            targets,
+            scales,
+            logits,
+            plain,
+            dz,
         );
-        dev.cross_entropy(p, logits, rows, labels, weight, dlogits, loss);
-        let result = vec![dev.get(dlogits), dev.get(loss)];
-        for b in [logits, weight, dlogits, loss] {
-            dev.release_f(b);
+        dev.heads(
+            p,
+            if i > 0 { a } else { none },
+            params,
+            rows,
+            targets,
+            scales,
+            logits,
+            loss,
+            dz,
+        );
+        let (logits, loss, plain) = (dev.get(logits), dev.get(loss), dev.get(plain));
+        let mut out = vec![
+            gather(&logits, stride((r + 1) * o), r * o),
+            gather(&loss, stride(2 * r), 2 * r),
+            gather(&plain, stride(2 * r), 2 * r),
+        ];
+        if i > 0 {
+            out.push(gather(&dev.get(dz), stride((r + 1) * i), r * i));
         }
-        result
+        out
     };
-    // exp of x to 3 + 2 |x| units, a sum of c terms, a quotient; the logarithm to 2^-21 absolute
     let bound = move |want: &[Values], _: &[Values]| {
-        let spread = if c > 50 { 60.0 } else { 8.0 };
-        let relative = (3.0 + 2.0 * spread + c as f64 + 8.0) * U;
-        let s = f64::from(scale) * 1.1;
-        let d = want[0].iter().map(|d| {
-            if *d == 7.0 {
-                0.0
+        // logits below 6 sqrt(i) 6 off by i roundings; exp of x to 3 + 2 |x| units, a quotient
+        let most = if i > 0 { 6.0 * (i as f64).sqrt() } else { 6.0 };
+        let logit = (i as f64 + 5.0) * U * most;
+        let relative = (3.0 + 4.0 * most + o as f64 + 8.0) * U + 2.0 * logit;
+        let s = 0.3 * 1.1;
+        let free = |j: usize| j % o == o - 1; // the column that no task has keeps its logit
+        let d = want[0].iter().enumerate().map(|(j, d)| {
+            if free(j) {
+                logit
             } else {
-                relative * d.abs().max(1e-3 * s) + 4.0 * U * s
+                relative * (d.abs() + s * 1e-2) + 4.0 * U * s + logit * s
             }
         });
-        let l = want[1]
-            .iter()
-            .map(|l| (4.0 * U + relative * 0.5) * s + 4.0 * U * l.abs());
-        vec![d.collect(), l.collect()]
-    };
-    let name = format!("cross_entropy {n}x{classes}");
-    Case::new(name, &[&cross_entropy::CROSS_ENTROPY; 2], run, bound)
-}
-
-/// Huber loss of n cells with a quarter of the targets missing.
-#[must_use]
-pub fn huber(n: u32, delta: f32) -> Case<'static> {
-    let cells = 50;
-    let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
-        let p = Huber {
-            n_rows: n,
-            row_offset: 1,
-            stride: 3,
-            column: 1,
-            delta,
-            scale: 0.25,
-        };
-        let logits = inputs.rng.floats(n as usize * 3);
-        let logits: Vec<f32> = logits.iter().map(|x| 2.0 * x).collect();
-        let rows = (0..n as usize + 1).map(|i| ((i * 7 + 1) % cells) as u32);
-        let rows: Vec<u32> = rows.collect();
-        let mut targets = inputs.rng.floats(cells);
-        if inputs.mode == Mode::Fault {
-            targets.iter_mut().for_each(|t| *t += 0.01);
+        let d: Values = d.collect();
+        let l =
+            |l: &f64| (4.0 * U + relative) * s + (4.0 * U + relative) * l.abs() + 2.0 * logit * s;
+        let mut bounds = vec![
+            d,
+            want[1].iter().map(l).collect(),
+            want[2].iter().map(l).collect(),
+        ];
+        if i > 0 {
+            let spread = 6.0 / (i as f64).sqrt();
+            let each = relative * s * 0.02 + 4.0 * U * s + logit * s;
+            let sum = 1.25 * spread * o as f64 * (2.0 * each + (o as f64 + 4.0) * U * s);
+            bounds.push(vec![sum + 1.25 * spread * o as f64 * logit; want[3].len()]);
         }
-        let known: Vec<f32> = (0..cells).map(|i| f32::from(i % 4 != 3)).collect();
-        let (logits, rows, targets) = (dev.f(&logits), dev.u(&rows), dev.f(&targets));
-        let (known, dlogits) = (dev.f(&known), dev.f(&vec![7.0; n as usize * 3]));
-        let loss = dev.poison(n as usize);
-        dev.huber(p, logits, rows, targets, known, dlogits, loss);
-        vec![dev.get(dlogits), dev.get(loss)]
+        bounds
     };
-    let name = format!("huber n={n} delta={delta}");
-    Case::new(name, &[&huber::HUBER; 2], run, |want, _| {
-        let d = want[0]
-            .iter()
-            .map(|d| if *d == 7.0 { 0.0 } else { 4.0 * U });
-        vec![d.collect(), want[1].iter().map(|_| 16.0 * U).collect()]
-    })
-}
-
-/// A sum of n values into a slot, the others left alone.
-#[must_use]
-pub fn sum(n: usize) -> Case<'static> {
-    let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
-        if n == 0 && inputs.mode == Mode::Fault {
-            return Vec::new();
-        }
-        let v = inputs.faulty(n);
-        let (v, ring) = (dev.f(&v), dev.f(&[9.0; 5]));
-        let n = n as u32;
-        dev.sum(Sum { n, slot: 3 }, v, ring);
-        let ring = dev.get(ring);
-        vec![vec![ring[3]], vec![ring[0], ring[1], ring[2], ring[4]]]
-    };
-    let name = format!("sum n={n}");
-    Case::new(name, &[&sum::SUM; 2], run, move |want, size| {
-        let terms = n.div_ceil(256) + 8;
-        vec![sums(terms)(&want[..1], &size[..1]).remove(0), vec![0.0; 4]]
-    })
+    let outputs = if i > 0 { 4 } else { 3 };
+    let name = format!("heads {n_rows}x{n_in}x{n_out}");
+    Case::new(name, &vec![&heads::HEADS; outputs], run, bound)
 }

@@ -1,11 +1,13 @@
 //! Noise, top-k and the two relaxations.
+use super::{ADAM, MODELS, after_adam, draw, faulty, gather, moments_of, spread};
 use crate::check::{Case, Device, Inputs, Mode, Rng, U, Values, equal, seed};
 use crate::cpu::Cpu;
 use crate::kernels::noise::{self, Noise};
+use crate::kernels::scores::{self, Scores};
 use crate::kernels::softmask::{self, SoftMask};
 use crate::kernels::softsort::{self, SoftSort};
 use crate::kernels::topk::{self, TopK};
-use crate::ops::Ops;
+use crate::ops::{Ops, stride};
 use crate::reference::noise::tables;
 
 /// Small cases of every entry.
@@ -18,7 +20,7 @@ pub fn all() -> Vec<Case<'static>> {
         topk(257, 85, "levels"),
         softmask(257, 32, 0.05, "spread"),
         softmask(1009, 201, 0.02, "equal"),
-        softmask_backward(257, 32, 0.05, "spread"),
+        score_update(257, 32, 0.05, "spread"),
         softsort_order(129, "levels"),
         softsort_order(1009, "wide"),
         softsort(257, 7, 0.1, "spread"),
@@ -48,7 +50,7 @@ pub fn move_last(s: &mut [f32], k: usize) {
     }
 }
 
-/// The noise itself, bit for bit; `step` also chooses key and model.
+/// The noise itself, bit for bit; `step` also chooses the key.
 #[must_use]
 pub fn noise_bits(n: usize, step: u32) -> Case<'static> {
     let name = format!("noise n={n} step={step}");
@@ -57,17 +59,18 @@ pub fn noise_bits(n: usize, step: u32) -> Case<'static> {
         &[&noise::PERTURB],
         move |dev, inputs| {
             let p = Noise {
+                models: MODELS as u32,
                 n: n as u32,
+                scores_stride: n as u32,
                 seed: 5 + step,
                 stream: 1,
                 step: step + u32::from(inputs.mode == Mode::Fault),
-                model: step % 3,
                 beta: 1.0,
             };
-            let (scores, tables) = (dev.f(&vec![0.0; n]), dev.u(&tables()));
-            let out = dev.poison(n);
+            let (scores, tables) = (dev.f(&vec![0.0; MODELS * n]), dev.u(&tables()));
+            let out = dev.poison(MODELS * stride(n));
             dev.perturb(p, scores, tables, out);
-            vec![dev.get(out)]
+            vec![gather(&dev.get(out), stride(n), n)]
         },
         equal,
     )
@@ -82,18 +85,19 @@ pub fn noise_on_scores(n: usize) -> Case<'static> {
         &[&noise::PERTURB],
         move |dev, inputs| {
             let p = Noise {
+                models: MODELS as u32,
                 n: n as u32,
+                scores_stride: n as u32 + 3,
                 seed: 1,
                 stream: 1,
                 step: 3,
-                model: 0,
                 beta: 0.37,
             };
-            let scores = inputs.faulty(n);
+            let scores = faulty(inputs, n, n + 3);
             let (scores, tables) = (dev.f(&scores), dev.u(&tables()));
-            let out = dev.poison(n);
+            let out = dev.poison(MODELS * stride(n));
             dev.perturb(p, scores, tables, out);
-            vec![dev.get(out)]
+            vec![gather(&dev.get(out), stride(n), n)]
         },
         |want, _| vec![want[0].iter().map(|x| 2.0 * U * (x.abs() + 2.0)).collect()],
     )
@@ -120,6 +124,7 @@ pub fn softsort_order(n: usize, kind: &'static str) -> Case<'static> {
                 n: n as u32,
                 k: 1,
                 tau: 1.0,
+                lists: 0,
             };
             dev.softsort_order(p, s, order, scratch);
             vec![dev.words(order)]
@@ -139,9 +144,11 @@ pub fn softsort(n: usize, k: u32, tau: f32, kind: &'static str) -> Case<'static>
             n: n as u32,
             k,
             tau,
+            lists: 2,
         };
         let s = scores(kind, n, &mut inputs.rng);
-        let mut u = inputs.draw(n);
+        let mut u = draw(inputs, n, stride(n));
+        u.iter_mut().for_each(|u| *u *= 0.5);
         if inputs.mode == Mode::Fault {
             u.iter_mut().for_each(|u| *u *= 1.25);
         }
@@ -181,16 +188,23 @@ pub fn topk(n: usize, k: usize, kind: &'static str) -> Case<'static> {
             move_last(&mut s, k);
             k = if k == n { (n - 1).max(1) } else { k };
         }
-        let s = dev.f(&s);
-        let (mask, index) = (dev.poison(n), dev.poison_u(k));
+        let other = scores(kind, n, &mut inputs.rng);
+        let (s, mask_gap) = (dev.f(&spread([&s, &other], n + 1)), n + 2);
+        let (mask, index) = (
+            dev.poison(MODELS * mask_gap),
+            dev.poison_u(MODELS * stride(k)),
+        );
         let p = TopK {
+            models: MODELS as u32,
             n: n as u32,
             k: k as u32,
+            scores_stride: n as u32 + 1,
+            mask_stride: mask_gap as u32,
         };
         dev.topk(p, s, mask, index);
-        let mut index = dev.words(index);
-        index.resize(n, 0.0);
-        vec![dev.get(mask), index]
+        let mut index = gather(&dev.words(index), stride(k), k);
+        index.resize(MODELS * n, 0.0);
+        vec![gather(&dev.get(mask), mask_gap, n), index]
     };
     let name = format!("topk {kind} n={n} k={k}");
     Case::new(name, &[&topk::SELECT_K; 2], run, equal)
@@ -200,9 +214,11 @@ pub fn topk(n: usize, k: usize, kind: &'static str) -> Case<'static> {
 #[must_use]
 pub fn softmask(n: usize, k: usize, tau: f32, kind: &'static str) -> Case<'static> {
     let p = SoftMask {
+        models: MODELS as u32,
         n: n as u32,
         k: k as u32,
         tau,
+        mask_stride: n as u32 + 1,
     };
     let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
         if n == 1 && inputs.mode == Mode::Fault {
@@ -219,66 +235,90 @@ pub fn softmask(n: usize, k: usize, tau: f32, kind: &'static str) -> Case<'stati
         } else {
             p
         };
-        let (s, mask) = (dev.f(&s), dev.poison(n));
+        let other = scores(kind, n, &mut inputs.rng);
+        let s = dev.f(&spread([&s, &other], stride(n)));
+        let mask = dev.poison(MODELS * (n + 1));
         dev.soft_forward(p, s, mask);
-        vec![dev.get(mask)]
+        let mask = gather(&dev.get(mask), n + 1, n);
+        vec![mask[..n].to_vec(), mask[n..].to_vec()]
     };
     // the sigmoid of x = ln(m / (1 - m)), and the share of the error of the sum that falls on i
     let bound = move |want: &[Values], _: &[Values]| {
-        let v: Vec<f64> = want[0].iter().map(|m| m * (1.0 - m)).collect();
-        let total: f64 = v.iter().sum::<f64>().max(1e-30);
-        let one = |(m, v): (&f64, &f64)| {
-            let x = if *v > 1e-30 {
-                (m / (1.0 - m)).ln().abs()
-            } else {
-                87.0
+        let of = |want: &Values| -> Values {
+            let v: Vec<f64> = want.iter().map(|m| m * (1.0 - m)).collect();
+            let total: f64 = v.iter().sum::<f64>().max(1e-30);
+            let one = |(m, v): (&f64, &f64)| {
+                let x = if *v > 1e-30 {
+                    (m / (1.0 - m)).ln().abs()
+                } else {
+                    87.0
+                };
+                (8.0 + 2.0 * x) * U * m + v / total * 24.0 * U * k as f64 + 1e-30
             };
-            (8.0 + 2.0 * x) * U * m + v / total * 24.0 * U * k as f64 + 1e-30
+            want.iter().zip(&v).map(one).collect()
         };
-        vec![want[0].iter().zip(&v).map(one).collect()]
+        want.iter().map(of).collect()
     };
     let name = format!("softmask {kind} n={n} k={k} tau={tau}");
-    Case::new(name, &[&softmask::FORWARD], run, bound)
+    Case::new(name, &[&softmask::FORWARD; 2], run, bound)
 }
 
-/// The gradient of [`softmask()`].
+/// The AdamW step of the scores of two networks through the mask of [`softmask()`].
 #[must_use]
-pub fn softmask_backward(n: usize, k: usize, tau: f32, kind: &'static str) -> Case<'static> {
-    let p = SoftMask {
-        n: n as u32,
-        k: k as u32,
-        tau,
-    };
-    let name = format!("softmask {kind} n={n} k={k} tau={tau} backward");
+pub fn score_update(n: usize, k: usize, tau: f32, kind: &'static str) -> Case<'static> {
+    let name = format!("softmask {kind} n={n} k={k} tau={tau} scores");
     // a mask as the forward pass makes them, the same on all devices
     let mut cpu = Cpu::<f64>::default();
     let s = scores(kind, n, &mut Rng(seed(&name)));
     let (s, m) = (cpu.f(&s), cpu.poison(n));
+    let p = SoftMask {
+        models: 1,
+        n: n as u32,
+        k: k as u32,
+        tau,
+        mask_stride: n as u32,
+    };
     cpu.soft_forward(p, s, m);
-    let mask = cpu.get(m);
+    let mask: Vec<f32> = cpu.get(m).iter().map(|&x| x as f32).collect();
     let exact = mask.clone();
+    let (offset, arena, lists) = (64, 64 + stride(n), 3);
+    let p = Scores {
+        models: MODELS as u32,
+        n: n as u32,
+        tau,
+        tiles: lists as u32,
+        mask_stride: n as u32,
+        u_stride: (lists * stride(n)) as u32,
+        arena: arena as u32,
+        scores_offset: offset as u32,
+        ..Scores::default().with_adam(&ADAM)
+    };
     let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
         if (n < 3 || k == n) && inputs.mode == Mode::Fault {
             return Vec::new(); // the gradient is 0, or so for two equal shares
         }
-        // past the numbers that the mask was made of
-        scores(kind, n, &mut inputs.rng);
-        let m: Vec<f32> = mask.iter().map(|&x| x as f32).collect();
-        let mut u = inputs.draw(n);
+        let mut u = inputs.rng.floats(MODELS * lists * stride(n));
+        u.iter_mut().for_each(|u| *u *= tau / lists as f32);
         if inputs.mode == Mode::Fault {
             u.iter_mut().for_each(|u| *u *= 1.01);
         }
-        let (m, u, grad) = (dev.f(&m), dev.f(&u), dev.poison(n));
-        dev.soft_backward(p, m, u, grad);
-        vec![dev.get(grad)]
+        let params = inputs.draw(MODELS * arena);
+        let (mask, u, params) = (dev.f(&mask.repeat(MODELS)), dev.f(&u), dev.f(&params));
+        let moments = dev.f(&vec![0.0; 2 * MODELS * arena]);
+        dev.score_update(p, mask, u, params, moments);
+        let [ms, vs] = moments_of(&dev.get(moments), arena);
+        vec![dev.get(params), ms, vs]
     };
-    let bound = move |_: &[Values], _: &[Values]| {
-        let bound = exact.iter().map(|m| {
-            let v = m * (1.0 - m) / f64::from(tau);
-            // |u| < 1 and so is its mean; sums of n terms, three roundings more
-            (f64::from(p.n).sqrt() * 4.0 + 24.0) * U * v * 2.0 + 4.0 * U * U / f64::from(tau)
-        });
-        vec![bound.collect()]
+    let bound = move |want: &[Values], _: &[Values]| {
+        let mut errors = vec![0.0; MODELS * arena];
+        for own in errors.chunks_exact_mut(arena) {
+            for (e, &m) in own[offset..].iter_mut().zip(&exact) {
+                let v = f64::from(m) * (1.0 - f64::from(m));
+                // |u| < tau and so is its mean; sums of n terms, three roundings more
+                *e = ((n as f64).sqrt() * 4.0 + 24.0) * U * v * 2.0 + 4.0 * U * U;
+            }
+        }
+        after_adam(want, &errors)
     };
-    Case::new(name, &[&softmask::BACKWARD], run, bound)
+    Case::new(name, &[&scores::UPDATE; 3], run, bound)
 }

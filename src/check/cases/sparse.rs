@@ -1,18 +1,23 @@
 //! Products with the packed cells and the panel's values, over one page and over several.
-use crate::check::{Case, Device, Inputs, Mode, Rng, U, sums};
+use super::{ADAM, MODELS, after_adam, draw, gather, moments_of, spread, sum_errors};
+use crate::check::{Case, Device, Inputs, Mode, Rng, U, Values, sums};
 use crate::data::{dataset::Csr, packed::Packed, packed::Page};
+use crate::kernels::first::{self, First};
 use crate::kernels::panel::{self, Panel};
 use crate::kernels::sparse::{self, Sparse};
-use crate::ops::{FBuf, PageBuf};
+use crate::ops::{CENTRE_CHUNK, FBuf, PageBuf, stride};
+use std::fmt;
 
 /// Small cases of every entry.
 #[must_use]
 pub fn all() -> Vec<Case<'static>> {
     vec![
-        forward(SMALL, true),
-        forward(SMALL, false),
-        forward(PAGED, true),
-        forward(WIDE, true),
+        forward(SMALL, true, 0.0),
+        forward(SMALL, false, 0.25),
+        forward(PAGED, true, 0.0),
+        forward(WIDE, true, 0.25),
+        first_update(SMALL, true),
+        first_update(PAGED, false),
         transpose(SMALL, 1, 1, false),
         transpose(PAGED, 2, 1, true),
         transpose(PAGED, 1, 2, false),
@@ -36,6 +41,23 @@ pub struct Cells {
     pub batch: usize,
     /// Columns of the dense matrix, where there is one.
     pub width: usize,
+}
+
+impl fmt::Display for Cells {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            n_cells,
+            n_genes,
+            percent,
+            page_words,
+            batch,
+            width,
+        } = self;
+        write!(
+            f,
+            "{n_cells}x{n_genes} {percent}% page {page_words} batch {batch} width {width}"
+        )
+    }
 }
 
 /// Some blocks of genes on one page, an odd width.
@@ -132,7 +154,8 @@ pub fn params(
         width: width as u32,
         power_x: 1,
         power_d: 1,
-        accumulate: 0,
+        models: 1,
+        ..Sparse::default()
     }
 }
 
@@ -166,27 +189,36 @@ pub fn transpose(cells: Cells, power_x: u32, power_d: u32, add: bool) -> Case<'s
         }
         vec![dev.get(out)]
     };
-    let name = format!("sparse transpose {cells:?} powers {power_x} {power_d} add={add}");
+    let name = format!("sparse transpose {cells} powers {power_x} {power_d} add={add}");
     let bound = sums(cells.batch + pages + 2);
     Case::new(name, &[&sparse::TRANSPOSE], run, bound)
 }
 
-/// The values of k genes, standardised, with dropout.
+/// The values of k genes of two panels, standardised, with dropout.
 #[must_use]
 pub fn panel(cells: Cells, k: usize, drop: f64) -> Case<'static> {
     let packed = cells.packed();
+    let n = cells.batch;
     let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
-        let rows = cells.rows(1, &mut inputs.rng);
+        let rows = [
+            cells.rows(1, &mut inputs.rng),
+            cells.rows(1, &mut inputs.rng),
+        ]
+        .concat();
         let genes: Vec<u32> = (0..k).map(|j| (j * cells.n_genes / k) as u32).collect();
-        let mut stats = inputs.rng.floats(2 * k);
+        let other: Vec<u32> = genes.iter().map(|g| cells.n_genes as u32 - 1 - g).collect();
+        let mut stats = inputs.rng.floats(MODELS * stride(2 * k));
         if inputs.mode == Mode::Fault {
             stats.iter_mut().for_each(|s| *s += 0.01);
         }
+        let genes = spread([&genes, &other], stride(k));
         let (rows, genes, stats) = (dev.u(&rows), dev.u(&genes), dev.f(&stats));
-        let out = dev.poison(cells.batch * k);
+        let out = dev.poison(MODELS * stride(n * k));
         for page in upload(dev, &packed) {
             let p = Panel {
-                n_rows: cells.batch as u32,
+                models: MODELS as u32,
+                row_stride: n as u32 + 1,
+                n_rows: n as u32,
                 row_offset: 1,
                 first_cell: page.first_cell,
                 n_cells: page.n_cells,
@@ -200,37 +232,184 @@ pub fn panel(cells: Cells, k: usize, drop: f64) -> Case<'static> {
             };
             dev.panel_gather(p, page, rows, genes, stats, out);
         }
-        vec![dev.get(out)]
+        vec![gather(&dev.get(out), stride(n * k), n * k)]
     };
     // a difference and two products
-    let name = format!("panel {cells:?} k={k} drop={drop}");
+    let name = format!("panel {cells} k={k} drop={drop}");
     Case::new(name, &[&panel::GATHER], run, |want, _| {
         vec![want[0].iter().map(|x| 3.0 * U * x.abs() + U).collect()]
     })
 }
 
-/// The batch's cells times scaled weights, over all pages; `soft`: every gene counts, else a third.
-#[must_use]
-pub fn forward(cells: Cells, soft: bool) -> Case<'static> {
-    let packed = cells.packed();
-    let (n_genes, width, batch) = (cells.n_genes, cells.width, cells.batch);
-    let name = format!("sparse forward {cells:?} soft={soft}");
-    let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
-        let rows = cells.rows(3, &mut inputs.rng);
-        let (scale, w) = (inputs.faulty(n_genes), inputs.faulty(n_genes * width));
-        // a hard mask keeps every third gene
-        let keep = |g: usize| soft || g % 3 == (n_genes - 1) % 3;
-        let scale: Vec<f32> = (0..n_genes)
-            .map(|g| if keep(g) { scale[g] } else { 0.0 })
-            .collect();
-        let base = inputs.faulty(width);
-        let (rows, scale, w, base) = (dev.u(&rows), dev.f(&scale), dev.f(&w), dev.f(&base));
-        let z = dev.poison(batch * width);
-        for page in upload(dev, &packed) {
-            let p = params(&packed, &page, batch, 3, width);
-            dev.sparse_forward(p, page, rows, scale, w, base, z);
+/// The lists of two networks: means, inverse standard deviations, mask; a hard one has every third gene.
+/// Under [`Mode::Size`] the signs are such that differences become sums of sizes.
+fn gene_lists(inputs: &mut Inputs, n: usize, soft: bool) -> Vec<f32> {
+    let mut all = Vec::new();
+    for _ in 0..MODELS {
+        let (mut mean, inv_sd) = (inputs.draw(n), inputs.draw(n));
+        if inputs.mode == Mode::Size {
+            mean.iter_mut().for_each(|m| *m = -*m);
         }
-        vec![dev.get(z)]
+        let keep = |g: usize| soft || g % 3 == (n - 1) % 3;
+        let mask = inputs.faulty(n);
+        let mask: Vec<f32> = (0..n)
+            .map(|g| if keep(g) { mask[g] } else { 0.0 })
+            .collect();
+        for list in [mean, inv_sd, mask] {
+            all.extend(&list);
+            all.resize(all.len().next_multiple_of(64), 0.0);
+        }
+    }
+    all
+}
+
+/// The first layer of two networks: parts of the centring, then the batch's cells times masked weights,
+/// over all pages, with ReLU and dropout where `drop` is above 0.
+#[must_use]
+pub fn forward(cells: Cells, soft: bool, drop: f64) -> Case<'static> {
+    let packed = cells.packed();
+    let (n, width, batch) = (cells.n_genes, cells.width, cells.batch);
+    let (w_offset, chunks) = (64, n.div_ceil(CENTRE_CHUNK));
+    let bias_offset = w_offset + stride(n * width);
+    let arena = bias_offset + stride(width);
+    let name = format!("sparse forward {cells} soft={soft} drop={drop}");
+    let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
+        let rows = [
+            cells.rows(3, &mut inputs.rng),
+            cells.rows(3, &mut inputs.rng),
+        ]
+        .concat();
+        let gene = gene_lists(inputs, n, soft);
+        let weights = draw(inputs, arena, arena);
+        let (rows, gene, weights) = (dev.u(&rows), dev.f(&gene), dev.f(&weights));
+        let centre = dev.poison(MODELS * stride(chunks * width));
+        let out = dev.poison(MODELS * stride(batch * width));
+        let first = First {
+            models: MODELS as u32,
+            n_genes: n as u32,
+            width: width as u32,
+            arena: arena as u32,
+            w_offset: w_offset as u32,
+            ..First::default()
+        };
+        dev.centre(first, gene, weights, centre);
+        for page in upload(dev, &packed) {
+            let p = Sparse {
+                models: MODELS as u32,
+                row_stride: batch as u32 + 3,
+                arena: arena as u32,
+                w_offset: w_offset as u32,
+                bias_offset: bias_offset as u32,
+                n_chunks: chunks as u32,
+                activate: u32::from(drop > 0.0),
+                drop_below: (drop * 4_294_967_296.0) as u32,
+                keep_scale: (1.0 / (1.0 - drop)) as f32,
+                seed: 8,
+                stream: 16,
+                step: 2,
+                ..params(&packed, &page, batch, 3, width)
+            };
+            dev.sparse_forward(p, page, rows, gene, weights, centre, out);
+        }
+        let (centre, out) = (dev.get(centre), dev.get(out));
+        vec![
+            gather(&centre, stride(chunks * width), chunks * width),
+            gather(&out, stride(batch * width), batch * width),
+        ]
     };
-    Case::new(name, &[&sparse::FORWARD], run, sums(n_genes + 2))
+    let bound = move |want: &[Values], size: &[Values]| {
+        // sizes of the centring are negative
+        let size: Vec<Values> = size
+            .iter()
+            .map(|s| s.iter().map(|x| x.abs()).collect())
+            .collect();
+        sums(2 * n + 6)(want, &size)
+    };
+    Case::new(name, &[&first::CENTRE, &sparse::FORWARD], run, bound)
+}
+
+/// The AdamW step of the first layer's weights of two networks and the gradient of their masks, from the
+/// last page on (earlier ones through the transposed product).
+#[must_use]
+pub fn first_update(cells: Cells, soft: bool) -> Case<'static> {
+    let packed = cells.packed();
+    let pages = packed.pages.len();
+    let (n, width, batch) = (cells.n_genes, cells.width, cells.batch);
+    let (w_offset, lists) = (64, width.div_ceil(64) * stride(n));
+    let arena = w_offset + stride(n * width);
+    let gap = lists + if pages > 1 { stride(n * width) } else { 0 };
+    let d_gap = stride((batch + 1) * width);
+    let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
+        let mut rows = [
+            cells.rows(3, &mut inputs.rng),
+            cells.rows(3, &mut inputs.rng),
+        ]
+        .concat();
+        rows[3 + batch / 2] = (cells.n_cells / 2) as u32; // the full cell
+        let gene = gene_lists(inputs, n, soft);
+        let weights = draw(inputs, arena, arena);
+        let mut d = draw(inputs, (batch + 1) * width, d_gap);
+        if inputs.mode == Mode::Fault {
+            d[batch / 2 * width] += 0.01;
+        }
+        let (rows, gene, weights, d) = (dev.u(&rows), dev.f(&gene), dev.f(&weights), dev.f(&d));
+        let (moments, work) = (
+            dev.f(&vec![0.0; 2 * MODELS * arena]),
+            dev.poison(MODELS * gap),
+        );
+        for (i, page) in upload(dev, &packed).into_iter().enumerate() {
+            if i + 1 < pages {
+                for r in 0..MODELS {
+                    let offset = (3 + r * (batch + 3)) as u32;
+                    let p = Sparse {
+                        accumulate: u32::from(i > 0),
+                        ..params(&packed, &page, batch, offset, width)
+                    };
+                    let sums = work.slice(r * gap + lists, n * width);
+                    dev.sparse_transpose(p, page, rows, d.slice(r * d_gap, batch * width), sums);
+                }
+                continue;
+            }
+            let p = First {
+                models: MODELS as u32,
+                n_genes: n as u32,
+                width: width as u32,
+                n_rows: batch as u32,
+                row_offset: 3,
+                row_stride: batch as u32 + 3,
+                first_cell: page.first_cell,
+                n_cells: page.n_cells,
+                n_blocks: packed.n_blocks as u32,
+                add: u32::from(pages > 1),
+                arena: arena as u32,
+                w_offset: w_offset as u32,
+                ..First::default().with_adam(&ADAM)
+            };
+            dev.first_update(p, page, rows, d, gene, weights, moments, work);
+        }
+        let (weights, moments, work) = (dev.get(weights), dev.get(moments), dev.get(work));
+        let [ms, vs] = moments_of(&moments, arena);
+        // the lists added up: how many there are is the device's own affair
+        let u = work.chunks_exact(gap).flat_map(|own| {
+            let sum = |g| {
+                own[..lists]
+                    .chunks(stride(n))
+                    .map(|list| list[g])
+                    .sum::<f64>()
+            };
+            (0..n).map(sum).collect::<Values>()
+        });
+        vec![weights, ms, vs, u.collect()]
+    };
+    let bound = move |want: &[Values], size: &[Values]| {
+        let size: Vec<Values> = size
+            .iter()
+            .map(|s| s.iter().map(|x| x.abs()).collect())
+            .collect();
+        let mut bounds = after_adam(want, &sum_errors(&size[1], batch + pages + 4));
+        bounds.extend(sums(batch + width + pages + 6)(&want[3..], &size[3..]));
+        bounds
+    };
+    let name = format!("first update {cells} soft={soft}");
+    Case::new(name, &[&first::UPDATE; 4], run, bound)
 }

@@ -1,0 +1,7 @@
+// Shape of the tiles of linear.wgsl: invocations, rows and columns, terms of the sums that are in
+// workgroup memory at a time, quads of rows and of columns that an invocation owns.
+const LANES: u32 = 64u;
+const TILE: u32 = 32u;
+const DEPTH: u32 = 16u;
+const ROW_QUADS: u32 = 1u;
+const COLUMN_QUADS: u32 = 1u;

@@ -1,0 +1,14 @@
+//! Twin of `shaders/scores.wgsl`: gradient of the scores through the capped-sum sigmoid.
+use super::Real;
+
+/// `grad_i = v_i (u_i - <v,u> / sum v)`, `v = m (1 - m) / tau` (method.md, relaxation A).
+pub fn gradient<T: Real>(tau: f32, mask: &[T], u: &[T], grad: &mut [T]) {
+    let tau = f64::from(tau);
+    let v = |m: T| (m * (T::ONE - m)).f64() / tau;
+    let sum: f64 = mask.iter().map(|&m| v(m)).sum();
+    let dot: f64 = mask.iter().zip(u).map(|(&m, &u)| v(m) * u.f64()).sum();
+    let mean = if sum > 1e-12 { dot / sum } else { 0.0 };
+    for ((g, &m), &u) in grad.iter_mut().zip(mask).zip(u) {
+        *g = T::of(v(m)) * (u - T::of(mean));
+    }
+}
