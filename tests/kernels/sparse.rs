@@ -112,7 +112,7 @@ fn transpose() {
 fn panel() {
     let Some(mut gpu) = gpu() else { return };
     // the last one takes more than 65,535 groups
-    let many = cells(4, 40, 50, 1 << 20, 420_000, 0);
+    let many = cells(4, 33, 50, 1 << 20, 508_393, 0);
     for (i, cells) in CASES.into_iter().chain([many]).enumerate() {
         let k = cells.n_genes.min(1 + 13 * i);
         hold(&mut gpu, &cases::panel(cells, k, [0.0, 0.4][i % 2]));
