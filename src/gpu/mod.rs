@@ -150,6 +150,11 @@ impl Gpu {
     pub fn bind_groups_made(&self) -> u64 {
         self.recording.bind_groups_made
     }
+    /// Bytes of all ranges that the launches so far bound, each counted at every launch.
+    #[must_use]
+    pub fn bytes_bound(&self) -> u64 {
+        self.recording.bytes_bound
+    }
     /// Submissions so far.
     #[must_use]
     pub fn submissions(&self) -> u64 {

@@ -59,6 +59,7 @@ pub(super) struct Recording {
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     pub(super) dispatches: u64,
     pub(super) bind_groups_made: u64,
+    pub(super) bytes_bound: u64,
     pub(super) submissions: u64,
 }
 
@@ -82,6 +83,7 @@ impl Recording {
             in_flight: VecDeque::new(),
             dispatches: 0,
             bind_groups_made: 0,
+            bytes_bound: 0,
             submissions: 0,
         }
     }
@@ -182,6 +184,7 @@ impl Gpu {
         pass.set_bind_group(0, group, &[offset as u32]);
         pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
         r.dispatches += 1;
+        r.bytes_bound += buffers.iter().map(|b| b.len as u64 * 4).sum::<u64>();
         Ok(())
     }
 
