@@ -267,7 +267,7 @@ fn sparse_products_are_adjoint() {
     let mut transposed = vec![0.0; 70usize.next_multiple_of(32) * width];
     for cell in 0..20 {
         let (mut z, row) = (vec![0.0; width], &d[cell * width..(cell + 1) * width]);
-        sparse::forward_row(data.cells.cell(cell), &ones, &ones, &w, &mut z);
+        sparse::forward_row(data.cells.cell(cell), &ones, &w, &mut z);
         forward += inner(&z, row);
         for (j, out) in transposed.chunks_exact_mut(32 * width).enumerate() {
             let at = cell * (data.cells.n_blocks + 1) + j;

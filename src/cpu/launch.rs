@@ -126,7 +126,7 @@ impl<T: Real> Ops for Cpu<T> {
                         for (dense, &cell) in dense.chunks_exact(width).zip(batch) {
                             let page = (p.first_cell, p.n_cells, p.n_blocks);
                             if let Some(entries) =
-                                cell_entries(entries, blocks, cell, page, Some(j))
+                                cell_entries(entries, blocks, cell, page, (j, j + 1))
                             {
                                 twin::sparse::transpose_cell(entries, p.power_x, dense, out);
                             }

@@ -51,13 +51,13 @@ fn rows<T: Send>(out: &mut [T], chunk: usize, work: usize, f: impl Fn(usize, &mu
     }
 }
 
-/// Entries of a cell of the page, or `None` where the cell lies in another page.
+/// Entries of some gene blocks of a cell of the page, or `None` where the cell lies in another page.
 fn cell_entries<'a>(
     entries: &'a [u32],
     blocks: &[u32],
     cell: u32,
     p: (u32, u32, u32),
-    block: Option<usize>,
+    (from, to): (usize, usize),
 ) -> Option<&'a [u32]> {
     let (first_cell, n_cells, n_blocks) = p;
     let local = cell.wrapping_sub(first_cell);
@@ -65,11 +65,7 @@ fn cell_entries<'a>(
         return None;
     }
     let at = local as usize * (n_blocks as usize + 1);
-    let (from, to) = match block {
-        Some(j) => (at + j, at + j + 1),
-        None => (at, at + n_blocks as usize),
-    };
-    Some(&entries[blocks[from] as usize..blocks[to] as usize])
+    Some(&entries[blocks[at + from] as usize..blocks[at + to] as usize])
 }
 
 fn allocate<U: Clone + Default>(name: &str, len: usize, held: u64) -> Result<Vec<U>> {

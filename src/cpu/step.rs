@@ -1,5 +1,5 @@
 //! The operations of a training step, network by network.
-use super::{Cpu, cell_entries, rows};
+use super::{Cpu, SERIAL_WORK, cell_entries, rows};
 use crate::kernels::{
     adamw::AdamW, first::First, heads::Heads, linear::Linear, noise::Noise, panel::Panel,
     scores::Scores, softmask::SoftMask, sparse::Sparse, topk::TopK,
@@ -178,6 +178,9 @@ fn gate_of<T: Real>(
     }
 }
 
+/// Weights that a pass over a part of the cells keeps in the second-level cache.
+const CACHED: usize = 1 << 16;
+
 pub(super) fn sparse_forward<T: Real>(
     cpu: &mut Cpu<T>,
     p: Sparse,
@@ -186,40 +189,58 @@ pub(super) fn sparse_forward<T: Real>(
     [gene, params, centre, out]: [FBuf; 4],
 ) {
     let (n, width, arch) = (p.n_rows as usize, p.width as usize, cpu.arch);
-    let mut bias = std::mem::take(&mut cpu.scratch);
+    let (genes, n_blocks) = (p.n_genes as usize, p.n_blocks as usize);
+    let mut scratch = std::mem::take(&mut cpu.scratch);
     cpu.with(out, |d, out| {
         let (entries, blocks) = (d.u(page.entries), d.u(page.blocks));
         for r in 0..p.models as usize {
             let at = r * p.row_stride as usize + p.row_offset as usize;
             let batch = &d.u(batch)[at..at + n];
-            let [_, inv_sd, mask] = lists(d.f(gene), r, p.n_genes as usize);
+            let [_, inv_sd, mask] = lists(d.f(gene), r, genes);
             let arena = &d.f(params)[r * p.arena as usize..];
-            let w = &arena[p.w_offset as usize..][..p.n_genes as usize * width];
-            bias.clear();
-            bias.extend_from_slice(&arena[p.bias_offset as usize..][..width]);
+            let w = &arena[p.w_offset as usize..][..genes * width];
+            scratch.clear();
+            scratch.extend_from_slice(&arena[p.bias_offset as usize..][..width]);
             let total = p.n_chunks as usize * width;
             for chunk in part(d.f(centre), r, stride(total), total).chunks_exact(width) {
-                bias.iter_mut().zip(chunk).for_each(|(b, &c)| *b -= c);
+                scratch.iter_mut().zip(chunk).for_each(|(b, &c)| *b -= c);
             }
-            let bias = &bias;
+            scratch.extend(mask.iter().zip(inv_sd).map(|(&m, &s)| m * s));
+            let (bias, scale) = scratch.split_at(width);
             let key = (p.seed, p.stream, p.step);
             let gate = gate_of::<T>(p.activate, p.drop_below, p.keep_scale, key, r);
             let gap = stride((n + p.spare_row as usize) * width);
             let out = part_mut(out, r, gap, n * width);
-            rows(out, width, usize::MAX, |b, z| {
+            // the weights pass by each part of the cells once, some blocks of genes at a time
+            let cells = n.div_ceil(2 * rayon::current_num_threads()).max(8);
+            let at_once = (CACHED / (BLOCK * width)).max(1);
+            rows(out, cells * width, usize::MAX, |c, out| {
                 let page = (p.first_cell, p.n_cells, p.n_blocks);
-                let Some(cell) = cell_entries(entries, blocks, batch[b], page, None) else {
-                    return;
-                };
-                z.copy_from_slice(bias);
+                let batch = &batch[c * cells..];
+                let own = |from, to, cell| cell_entries(entries, blocks, cell, page, (from, to));
                 arch.dispatch(|| {
-                    twin::sparse::forward_row(cell, inv_sd, mask, w, z);
-                    gate.apply(b * width, z);
+                    for from in (0..n_blocks.max(1)).step_by(at_once) {
+                        let to = n_blocks.min(from + at_once);
+                        for (z, &cell) in out.chunks_exact_mut(width).zip(batch) {
+                            let Some(entries) = own(from, to, cell) else {
+                                continue;
+                            };
+                            if from == 0 {
+                                z.copy_from_slice(bias);
+                            }
+                            twin::sparse::forward_row(entries, scale, w, z);
+                        }
+                    }
+                    for (b, (z, &cell)) in out.chunks_exact_mut(width).zip(batch).enumerate() {
+                        if own(0, 0, cell).is_some() {
+                            gate.apply((c * cells + b) * width, z);
+                        }
+                    }
                 });
             });
         }
     });
-    cpu.scratch = bias;
+    cpu.scratch = scratch;
 }
 
 pub(super) fn first_update<T: Real>(
@@ -260,7 +281,7 @@ pub(super) fn first_update<T: Real>(
                     let page = (p.first_cell, p.n_cells, p.n_blocks);
                     let cells = || {
                         let of = |(b, &cell): (usize, &u32)| {
-                            let own = cell_entries(entries, blocks, cell, page, Some(j))?;
+                            let own = cell_entries(entries, blocks, cell, page, (j, j + 1))?;
                             Some((b, own))
                         };
                         batch.iter().enumerate().filter_map(of)
@@ -322,7 +343,8 @@ pub(super) fn panel_gather<T: Real>(
             let out = part_mut(out, r, stride(n * k), n * k);
             rows(out, k, n * k * 40, |b, out| {
                 let page = (p.first_cell, p.n_cells, p.n_blocks);
-                if let Some(cell) = cell_entries(entries, blocks, batch[b], page, None) {
+                let all = (0, p.n_blocks as usize);
+                if let Some(cell) = cell_entries(entries, blocks, batch[b], page, all) {
                     twin::panel::gather_row(&own, b, cell, genes, stats, out);
                 }
             });
@@ -478,6 +500,7 @@ pub(super) fn heads<T: Real>(
     let (tasks, arch, keep) = (p.n_tasks as usize, cpu.arch, T::of(f64::from(p.keep_scale)));
     let mut loss_all = std::mem::take(&mut cpu.floats[loss.id as usize]);
     let mut dz_all = std::mem::take(&mut cpu.floats[dz.id as usize]);
+    let mut losses = std::mem::take(&mut cpu.scratch);
     cpu.with(logits, |d, logits| {
         let targets = d.u(targets);
         for r in 0..p.models as usize {
@@ -490,34 +513,66 @@ pub(super) fn heads<T: Real>(
             let w = &arena[p.w_offset as usize..][..n_in * n_out];
             let bias = &arena[p.bias_offset as usize..][..n_out];
             let logits = part_mut(logits, r, stride((n + 1) * n_out), n * n_out);
-            let loss = &mut loss_all[loss.offset..];
-            let loss = part_mut(loss, r, stride(tasks * n), tasks * n);
-            let dz = &mut dz_all[dz.offset..];
             let below = p.gradients == 1 && n_in > 0;
-            let dz = if below {
-                part_mut(dz, r, stride((n + 1) * n_in), n * n_in)
-            } else {
-                &mut []
+            let dz = &mut dz_all[dz.offset..];
+            let dz = part_mut(
+                dz,
+                r,
+                stride((n + 1) * n_in),
+                if below { n * n_in } else { 0 },
+            );
+            losses.clear();
+            losses.resize(tasks * n, T::ZERO);
+            let cells = |first: usize, logits: &mut [T], losses: &mut [T], dz: &mut [T]| {
+                arch.dispatch(|| {
+                    let rows = logits.chunks_exact_mut(n_out);
+                    for (i, (logits, losses)) in
+                        rows.zip(losses.chunks_exact_mut(tasks)).enumerate()
+                    {
+                        let b = first + i;
+                        let a = &a[b * n_in..(b + 1) * n_in];
+                        if n_in > 0 {
+                            twin::linear::forward_row(a, w, bias, logits);
+                        }
+                        let cell = batch[b] as usize;
+                        twin::heads::cell(&p, targets, scales, cell, logits, |t, x| losses[t] = x);
+                        if below {
+                            let dz = &mut dz[i * n_in..(i + 1) * n_in];
+                            twin::linear::grad_input_row(logits, w, a, keep, dz);
+                        }
+                    }
+                });
             };
-            arch.dispatch(|| {
-                for b in 0..n {
-                    let own = b * n_in..(b + 1) * n_in;
-                    let logits = &mut logits[b * n_out..(b + 1) * n_out];
-                    if n_in > 0 {
-                        twin::linear::forward_row(&a[own.clone()], w, bias, logits);
-                    }
-                    let cell = batch[b] as usize;
-                    twin::heads::cell(&p, targets, scales, cell, logits, |t, x| {
-                        loss[t * n + b] = x;
-                    });
-                    if below {
-                        let a = &a[own.clone()];
-                        twin::linear::grad_input_row(logits, w, a, keep, &mut dz[own]);
-                    }
+            if n * (n_in + 8) * n_out < SERIAL_WORK || tasks == 0 {
+                cells(0, logits, &mut losses, dz);
+            } else {
+                let at_once = n.div_ceil(2 * rayon::current_num_threads()).max(8);
+                let parts = logits.par_chunks_mut(at_once * n_out);
+                let parts = parts
+                    .zip(losses.par_chunks_mut(at_once * tasks))
+                    .enumerate();
+                if below {
+                    let parts = parts.zip(dz.par_chunks_mut(at_once * n_in));
+                    parts.for_each(|((c, (x, l)), dz)| cells(c * at_once, x, l, dz));
+                } else {
+                    parts.for_each(|(c, (x, l))| cells(c * at_once, x, l, &mut []));
                 }
-            });
+            }
+            // by task
+            let loss = part_mut(
+                &mut loss_all[loss.offset..],
+                r,
+                stride(tasks * n),
+                tasks * n,
+            );
+            for (b, own) in losses.chunks_exact(tasks.max(1)).enumerate() {
+                own.iter()
+                    .enumerate()
+                    .for_each(|(t, &x)| loss[t * n + b] = x);
+            }
         }
     });
+    cpu.scratch = losses;
     cpu.floats[dz.id as usize] = dz_all;
     cpu.floats[loss.id as usize] = loss_all;
 }

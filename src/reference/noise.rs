@@ -115,11 +115,16 @@ pub fn gumbel(tables: &[u32], p: &Noise, i: u32) -> f32 {
     q24_to_f32(gumbel_q24(tables, words[at], words[at + 1]))
 }
 
-/// `out[i] = scores[i] + beta gumbel(first + i)`.
+/// `out[i] = scores[i] + beta gumbel(first + i)`; `first` is even.
 pub fn perturb<T: Real>(p: &Noise, tables: &[u32], first: usize, scores: &[T], out: &mut [T]) {
-    for (i, (out, &s)) in out.iter_mut().zip(scores).enumerate() {
-        let g = T::of(f64::from(gumbel(tables, p, (first + i) as u32)));
-        *out = s + T::of(f64::from(p.beta)) * g;
+    let beta = T::of(f64::from(p.beta));
+    for (i, (out, scores)) in out.chunks_mut(2).zip(scores.chunks(2)).enumerate() {
+        let pair = (first / 2 + i) as u32;
+        let words = philox([pair, p.step, 0, 0], [p.seed, p.stream]);
+        for (j, (out, &s)) in out.iter_mut().zip(scores).enumerate() {
+            let g = q24_to_f32(gumbel_q24(tables, words[2 * j], words[2 * j + 1]));
+            *out = s + beta * T::of(f64::from(g));
+        }
     }
 }
 

@@ -6,40 +6,54 @@ use crate::ops::BLOCK;
 /// Columns that a pass over a cell's entries takes, so that their sums stay in registers.
 pub const TILE: usize = 64;
 
-/// One cell: `z += sum_g x_g mask_g inv_sd_g w[g, :]`; entries whose factor is 0 are skipped.
+/// `z[from..from + W] += sum_g x_g scale_g w[g, from..from + W]`.
 #[inline(always)]
-pub fn forward_row<T: Real>(entries: &[u32], inv_sd: &[T], mask: &[T], w: &[T], z: &mut [T]) {
+fn forward_tile<const W: usize, T: Real>(
+    entries: &[u32],
+    scale: &[T],
+    w: &[T],
+    from: usize,
+    z: &mut [T],
+) {
     let width = z.len();
-    let mut tiles = z.chunks_exact_mut(TILE);
-    let mut from = 0;
-    for tile in tiles.by_ref() {
-        let mut sum = [T::ZERO; TILE];
-        for &entry in entries {
-            let (gene, x) = unpack(entry);
-            let f = mask[gene] * inv_sd[gene];
-            if f != T::ZERO {
-                let f = T::of(f64::from(x)) * f;
-                let w = &w[gene * width + from..][..TILE];
-                for (s, &w) in sum.iter_mut().zip(w) {
-                    *s += f * w;
+    let Some(z) = z[from..].first_chunk_mut::<W>() else {
+        return;
+    };
+    let mut sum = *z;
+    for &entry in entries {
+        let (gene, x) = unpack(entry);
+        let f = scale[gene];
+        if f != T::ZERO {
+            let f = T::of(f64::from(x)) * f;
+            if let Some(w) = w[gene * width + from..].first_chunk::<W>() {
+                for i in 0..W {
+                    sum[i] += f * w[i];
                 }
             }
         }
-        for (z, s) in tile.iter_mut().zip(sum) {
-            *z += s;
-        }
+    }
+    *z = sum;
+}
+
+/// Some entries of one cell: `z += sum_g x_g scale_g w[g, :]`; those whose scale is 0 are skipped.
+#[inline(always)]
+pub fn forward_row<T: Real>(entries: &[u32], scale: &[T], w: &[T], z: &mut [T]) {
+    let (mut from, width) = (0, z.len());
+    while width - from >= TILE {
+        forward_tile::<TILE, T>(entries, scale, w, from, z);
         from += TILE;
     }
-    let rest = tiles.into_remainder();
-    if !rest.is_empty() {
-        for &entry in entries {
-            let (gene, x) = unpack(entry);
-            let f = mask[gene] * inv_sd[gene];
-            if f != T::ZERO {
-                let at = gene * width + from;
-                axpy(T::of(f64::from(x)) * f, &w[at..at + rest.len()], rest);
-            }
-        }
+    while width - from >= 16 {
+        forward_tile::<16, T>(entries, scale, w, from, z);
+        from += 16;
+    }
+    while width - from >= 4 {
+        forward_tile::<4, T>(entries, scale, w, from, z);
+        from += 4;
+    }
+    while from < width {
+        forward_tile::<1, T>(entries, scale, w, from, z);
+        from += 1;
     }
 }
 
@@ -60,6 +74,19 @@ pub fn transpose_cell<T: Real>(entries: &[u32], power_x: u32, d: &[T], out: &mut
 /// [`transpose_cell`] of powers 1 into rows of [`TILE`] columns, of which `d` fills the first.
 #[inline(always)]
 pub fn transpose_tile<T: Real>(entries: &[u32], d: &[T], out: &mut [T; BLOCK * TILE]) {
+    // whole tiles have a length that the compiler knows
+    if let Some(d) = d.first_chunk::<TILE>() {
+        for &entry in entries {
+            let (gene, x) = unpack(entry);
+            let x = T::of(f64::from(x));
+            if let Some(out) = out[(gene % BLOCK) * TILE..].first_chunk_mut::<TILE>() {
+                for i in 0..TILE {
+                    out[i] += x * d[i];
+                }
+            }
+        }
+        return;
+    }
     for &entry in entries {
         let (gene, x) = unpack(entry);
         let at = (gene % BLOCK) * TILE;
