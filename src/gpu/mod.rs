@@ -160,6 +160,11 @@ impl Gpu {
     pub fn per_submit(&self) -> usize {
         self.recording.per_submit
     }
+    /// Bytes of all ranges that the launches so far bound, each counted at every launch.
+    #[must_use]
+    pub fn bytes_bound(&self) -> u64 {
+        self.recording.bytes_bound
+    }
     /// Submissions so far.
     #[must_use]
     pub fn submissions(&self) -> u64 {

@@ -61,6 +61,7 @@ pub(super) struct Recording {
     pub(super) profile: Option<Box<Profile>>,
     pub(super) dispatches: u64,
     pub(super) bind_groups_made: u64,
+    pub(super) bytes_bound: u64,
     pub(super) submissions: u64,
 }
 
@@ -85,6 +86,7 @@ impl Recording {
             profile: None,
             dispatches: 0,
             bind_groups_made: 0,
+            bytes_bound: 0,
             submissions: 0,
         }
     }
@@ -194,6 +196,7 @@ impl Gpu {
         if r.profile.is_some() {
             r.pass = None;
         }
+        r.bytes_bound += buffers.iter().map(|b| b.len as u64 * 4).sum::<u64>();
         Ok(())
     }
 
