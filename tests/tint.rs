@@ -9,8 +9,8 @@ use yoto_gpu::check::{Case, cases};
 use yoto_gpu::gpu::Gpu;
 use yoto_gpu::gpu::capture::Event;
 
-/// Far more than it takes: 2 s on two cores.
-const LIMIT: Duration = Duration::from_secs(240);
+/// Far more than it takes: 8 s on two idle cores, most of it SwiftShader making pipelines.
+const LIMIT: Duration = Duration::from_secs(400);
 
 /// Chromium and an adapter to capture from; as with the adapter, its absence is a failure where
 /// `YOTO_REQUIRE_GPU=1` or `CI` is set.

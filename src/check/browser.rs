@@ -1,9 +1,9 @@
 //! The cases in Chromium's WebGPU: a second compiler and validator of WGSL (Tint) beside naga.
 //!
-//! [`Work::capture`] runs the cases on any adapter and writes down what it was told to do
-//! ([`crate::gpu::capture`]). [`replay`] has a page in a headless Chromium compile every kernel and
-//! do the same, on SwiftShader. [`verdicts`] runs the cases once more with what the page read in the
-//! place of the adapter's own reads, and judges them by the same bounds.
+//! [`Work::capture`] writes down what the cases tell an adapter to do ([`crate::gpu::capture`]).
+//! [`replay`] has a page in a headless Chromium compile every kernel and do it, on SwiftShader.
+//! [`verdicts`] runs the cases once more with what the page read in the place of the adapter's own
+//! reads, and judges them by the same bounds.
 use super::serve::serve;
 use super::{Case, Mode, Verdict};
 use crate::error::DeviceError;
@@ -80,7 +80,7 @@ impl From<&Kernel> for Text {
 }
 
 impl Work {
-    /// All kernels, and the cases as they run on an adapter.
+    /// All kernels, and what the cases tell an adapter, which does nothing of it.
     ///
     /// # Errors
     /// Whatever the adapter failed with.
@@ -203,6 +203,10 @@ pub fn replay(chromium: &Path, work: &Work, limit: Duration) -> Result<Replayed,
         let mut command = Command::new(chromium);
         command.args(FLAGS).arg(&profile);
         command.arg(format!("http://{address}/"));
+        // its own Vulkan drivers, not those that this process was told to add
+        command
+            .env_remove("VK_ADD_DRIVER_FILES")
+            .env_remove("VK_DRIVER_FILES");
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(stderr).spawn().map(Running)
     });

@@ -11,7 +11,7 @@ pub struct CheckArgs {
     /// and print the worst errors as shares of their bounds; exit 1 where one is above its bound
     #[arg(long)]
     pub check: bool,
-    /// With --check: also in Chromium's WebGPU, where Chromium is installed
+    /// With --check: also in Chromium's WebGPU, the one on the PATH or named in YOTO_CHROMIUM
     #[arg(long, requires = "check")]
     pub browser: bool,
 }

@@ -1,4 +1,4 @@
-//! Capture of what a device is told to do, so that another implementation can do the same
+//! Capture of what a device is told to do, so that another implementation can do it instead
 //! ([`crate::check::browser`]). Off unless asked for; it is there for tests.
 //!
 //! All data are words of 32 bits, whatever they mean.
@@ -72,8 +72,9 @@ pub(super) enum Capture {
 }
 
 impl Gpu {
-    /// Writes down what the device is told to do from now on, and does it. Buffers must be made
-    /// after this call to be known to whoever replays it.
+    /// Writes down what the device is told to do from now on. Launches are not done and reads give
+    /// zeros, until [`Gpu::take_capture`]. Buffers must be made after this call to be known to
+    /// whoever replays it.
     pub fn start_capture(&mut self) {
         self.capture = Capture::Recording(Vec::new());
     }
@@ -98,15 +99,21 @@ impl Gpu {
         }
     }
 
-    pub(super) fn is_answering(&self) -> bool {
-        matches!(self.capture, Capture::Answering(_))
+    /// Whether launches are to be done.
+    pub(super) fn is_at_work(&self) -> bool {
+        matches!(self.capture, Capture::Off)
     }
 
-    /// The words of the next read; none where answers ran out or have another length.
-    pub(super) fn answer(&mut self, len: usize) -> Option<Vec<u32>> {
+    /// The words of a read that is not to be done; none where answers ran out or have another
+    /// length.
+    pub(super) fn answer(&mut self, from: Range) -> Option<Vec<u32>> {
         match &mut self.capture {
-            Capture::Answering(answers) => answers.pop_front().filter(|a| a.len() == len),
-            _ => None,
+            Capture::Off => None,
+            Capture::Recording(events) => {
+                events.push(Event::Read { from: from.into() });
+                Some(vec![0; from.len])
+            }
+            Capture::Answering(answers) => answers.pop_front().filter(|a| a.len() == from.len),
         }
     }
 }

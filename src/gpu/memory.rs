@@ -107,12 +107,11 @@ impl Gpu {
             self.wait()?;
             return Ok(Vec::new());
         }
-        if self.is_answering() {
-            let answer = self.answer(len);
+        if !self.is_at_work() {
+            let answer = self.answer(from);
             let answer = answer.ok_or_else(|| DeviceError::Failed("no answer to a read".into()))?;
             return Ok(bytemuck::pod_collect_to_vec(&answer));
         }
-        self.note(|| Event::Read { from: from.into() });
         self.submit_recorded()?;
         let bytes = (len * 4) as u64;
         let buffer = self.buffer(id)?;

@@ -155,15 +155,15 @@ impl Gpu {
     pub fn bind_groups_made(&self) -> u64 {
         self.recording.bind_groups_made
     }
-    /// Launches of one submission at most.
-    #[must_use]
-    pub fn per_submit(&self) -> usize {
-        self.recording.per_submit
-    }
     /// Bytes of all ranges that the launches so far bound, each counted at every launch.
     #[must_use]
     pub fn bytes_bound(&self) -> u64 {
         self.recording.bytes_bound
+    }
+    /// Launches of one submission at most.
+    #[must_use]
+    pub fn per_submit(&self) -> usize {
+        self.recording.per_submit
     }
     /// Submissions so far.
     #[must_use]

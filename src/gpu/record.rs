@@ -116,7 +116,7 @@ impl Gpu {
         buffers: &[Range],
         grid: [u32; 3],
     ) {
-        if grid.contains(&0) || self.check().is_err() || self.is_answering() {
+        if grid.contains(&0) || self.check().is_err() {
             return;
         }
         self.note(|| Event::Launch {
@@ -126,6 +126,9 @@ impl Gpu {
             grid,
             buffers: buffers.iter().map(|&b| b.into()).collect(),
         });
+        if !self.is_at_work() {
+            return;
+        }
         if let Err(e) = self.try_launch(entry, bytemuck::bytes_of(params), buffers, grid) {
             let message = match e {
                 DeviceError::Failed(message) => message,
@@ -193,10 +196,10 @@ impl Gpu {
             pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
         }
         r.dispatches += 1;
+        r.bytes_bound += buffers.iter().map(|b| b.len as u64 * 4).sum::<u64>();
         if r.profile.is_some() {
             r.pass = None;
         }
-        r.bytes_bound += buffers.iter().map(|b| b.len as u64 * 4).sum::<u64>();
         Ok(())
     }
 

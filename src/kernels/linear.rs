@@ -32,6 +32,8 @@ crate::mirror! {
         stream: u32,
         /// Training step, word 1 of the counter.
         step: u32,
+        /// 1 where the output has one row more, for column sums (forward only).
+        spare_row: u32,
         /// 1 updates this layer's biases too (update only, as all that follows).
         own_bias: u32,
         /// Width of the layer below, whose biases are updated; 0 for none.

@@ -50,6 +50,8 @@ crate::mirror! {
         stream: u32,
         /// Training step, word 1 of the counter.
         step: u32,
+        /// 1 where the output has one row more, for column sums (forward only).
+        spare_row: u32,
     }
 }
 

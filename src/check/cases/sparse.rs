@@ -6,6 +6,7 @@ use crate::kernels::first::{self, First};
 use crate::kernels::panel::{self, Panel};
 use crate::kernels::sparse::{self, Sparse};
 use crate::ops::{CENTRE_CHUNK, FBuf, PageBuf, stride};
+use std::fmt;
 
 /// Small cases of every entry.
 #[must_use]
@@ -14,6 +15,7 @@ pub fn all() -> Vec<Case<'static>> {
         forward(SMALL, true, 0.0),
         forward(SMALL, false, 0.25),
         forward(PAGED, true, 0.0),
+        forward(WIDE, true, 0.25),
         first_update(SMALL, true),
         first_update(PAGED, false),
         transpose(SMALL, 1, 1, false),
@@ -41,6 +43,23 @@ pub struct Cells {
     pub width: usize,
 }
 
+impl fmt::Display for Cells {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            n_cells,
+            n_genes,
+            percent,
+            page_words,
+            batch,
+            width,
+        } = self;
+        write!(
+            f,
+            "{n_cells}x{n_genes} {percent}% page {page_words} batch {batch} width {width}"
+        )
+    }
+}
+
 /// Some blocks of genes on one page, an odd width.
 const SMALL: Cells = Cells {
     n_cells: 20,
@@ -49,6 +68,15 @@ const SMALL: Cells = Cells {
     page_words: 1 << 20,
     batch: 33,
     width: 65,
+};
+/// More columns than four rounds of a workgroup.
+const WIDE: Cells = Cells {
+    n_cells: 4,
+    n_genes: 40,
+    percent: 50,
+    page_words: 1 << 20,
+    batch: 3,
+    width: 1100,
 };
 /// Several pages.
 const PAGED: Cells = Cells {
@@ -161,7 +189,7 @@ pub fn transpose(cells: Cells, power_x: u32, power_d: u32, add: bool) -> Case<'s
         }
         vec![dev.get(out)]
     };
-    let name = format!("sparse transpose {cells:?} powers {power_x} {power_d} add={add}");
+    let name = format!("sparse transpose {cells} powers {power_x} {power_d} add={add}");
     let bound = sums(cells.batch + pages + 2);
     Case::new(name, &[&sparse::TRANSPOSE], run, bound)
 }
@@ -207,7 +235,7 @@ pub fn panel(cells: Cells, k: usize, drop: f64) -> Case<'static> {
         vec![gather(&dev.get(out), stride(n * k), n * k)]
     };
     // a difference and two products
-    let name = format!("panel {cells:?} k={k} drop={drop}");
+    let name = format!("panel {cells} k={k} drop={drop}");
     Case::new(name, &[&panel::GATHER], run, |want, _| {
         vec![want[0].iter().map(|x| 3.0 * U * x.abs() + U).collect()]
     })
@@ -244,7 +272,7 @@ pub fn forward(cells: Cells, soft: bool, drop: f64) -> Case<'static> {
     let (w_offset, chunks) = (64, n.div_ceil(CENTRE_CHUNK));
     let bias_offset = w_offset + stride(n * width);
     let arena = bias_offset + stride(width);
-    let name = format!("sparse forward {cells:?} soft={soft} drop={drop}");
+    let name = format!("sparse forward {cells} soft={soft} drop={drop}");
     let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
         let rows = [
             cells.rows(3, &mut inputs.rng),
@@ -255,7 +283,8 @@ pub fn forward(cells: Cells, soft: bool, drop: f64) -> Case<'static> {
         let weights = draw(inputs, arena, arena);
         let (rows, gene, weights) = (dev.u(&rows), dev.f(&gene), dev.f(&weights));
         let centre = dev.poison(MODELS * stride(chunks * width));
-        let out = dev.poison(MODELS * stride(batch * width));
+        let out_gap = stride((batch + usize::from(soft)) * width);
+        let out = dev.poison(MODELS * out_gap);
         let first = First {
             models: MODELS as u32,
             n_genes: n as u32,
@@ -279,6 +308,7 @@ pub fn forward(cells: Cells, soft: bool, drop: f64) -> Case<'static> {
                 seed: 8,
                 stream: 16,
                 step: 2,
+                spare_row: u32::from(soft),
                 ..params(&packed, &page, batch, 3, width)
             };
             dev.sparse_forward(p, page, rows, gene, weights, centre, out);
@@ -286,7 +316,7 @@ pub fn forward(cells: Cells, soft: bool, drop: f64) -> Case<'static> {
         let (centre, out) = (dev.get(centre), dev.get(out));
         vec![
             gather(&centre, stride(chunks * width), chunks * width),
-            gather(&out, stride(batch * width), batch * width),
+            gather(&out, out_gap, batch * width),
         ]
     };
     let bound = move |want: &[Values], size: &[Values]| {
@@ -382,6 +412,6 @@ pub fn first_update(cells: Cells, soft: bool) -> Case<'static> {
         bounds.extend(sums(batch + width + pages + 6)(&want[3..], &size[3..]));
         bounds
     };
-    let name = format!("first update {cells:?} soft={soft}");
+    let name = format!("first update {cells} soft={soft}");
     Case::new(name, &[&first::UPDATE; 4], run, bound)
 }
