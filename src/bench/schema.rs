@@ -263,8 +263,8 @@ pub struct StepResult {
     pub dispatches: f64,
     /// Submissions a step.
     pub submissions: f64,
-    /// Host time a step: recording it while the device is idle, the median of nine submissions' worth of
-    /// steps. `null` on the CPU path, where the host is the device.
+    /// Host time a step: recording it while the device is idle, the median of three to nine submissions'
+    /// worth of steps. `null` on the CPU path, where the host is the device.
     pub host_us: Option<f64>,
     /// A step's share of handing those steps over.
     pub submit_us: Option<f64>,
