@@ -1,6 +1,8 @@
 //! Every kernel in Chromium's WebGPU: Tint compiles each entry, SwiftShader runs each known case,
 //! and the bounds are those of every other device. Planted faults must be refused.
 mod common;
+#[path = "common/garbage.rs"]
+mod garbage;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use yoto_gpu::check::browser::{Replayed, Work, find, replay, verdicts};
 use yoto_gpu::check::{Case, cases};
 use yoto_gpu::gpu::Gpu;
 use yoto_gpu::gpu::capture::Event;
+use yoto_gpu::kernels::ALL;
 
 /// Far more than it takes: 8 s on two idle cores, most of it SwiftShader making pipelines.
 const LIMIT: Duration = Duration::from_secs(400);
@@ -60,6 +63,44 @@ fn every_kernel_compiles_and_agrees() {
     println!("Chromium's adapter: {}", replayed.adapter);
     assert_eq!(replayed.refused, []);
     assert_eq!(faults(&mut gpu, &cases, &replayed), []);
+}
+
+#[test]
+fn no_kernel_counts_on_cleared_workgroup_memory() {
+    let Some((chromium, mut gpu)) = ready() else {
+        return;
+    };
+    let cases = cases::all();
+    let mut work = Work::capture(&mut gpu, &cases).unwrap();
+    let mut filled = 0;
+    for (text, kernel) in work.kernels.iter_mut().zip(ALL) {
+        let (with_garbage, n) = garbage::garbage(&text.wgsl, kernel.entries);
+        text.wgsl = with_garbage;
+        filled += n;
+    }
+    assert!(filled >= 20, "{filled} variables");
+    // a planted fault: sums that are not cleared
+    let (stem, clear) = ("sparse", "total[gene * COLUMNS + column] = 0.0;");
+    let sparse = work.kernels.iter_mut().find(|k| k.stem == stem).unwrap();
+    assert!(sparse.wgsl.contains(clear));
+    sparse.wgsl = sparse.wgsl.replace(clear, "");
+    let replayed = replay(&chromium, &work, LIMIT).unwrap();
+    assert_eq!(replayed.refused, []);
+    // what goes through the transposed product, and no more
+    let launches = |events: &[Event]| {
+        let same = |e: &Event| matches!(e, Event::Launch { stem, entry, .. } if (*stem, *entry) == ("sparse", "transpose"));
+        events.iter().any(same)
+    };
+    let faults = faults(&mut gpu, &cases, &replayed);
+    for (case, events) in cases.iter().zip(&work.cases) {
+        let fault = faults.iter().find(|f| f.0 == case.name);
+        assert_eq!(
+            fault.is_some(),
+            launches(events),
+            "{}: {fault:?}",
+            case.name
+        );
+    }
 }
 
 #[test]
