@@ -14,6 +14,7 @@ struct Params {
     seed: u32,
     stream: u32,
     step: u32,
+    spare_row: u32,
     own_bias: u32,
     below: u32,
     below_offset: u32,
@@ -61,7 +62,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
                         && dropout_keeps(p.seed + group.z, p.stream, p.step, p.drop_below, i);
                     a = select(0.0, z * p.keep_scale, keeps);
                 }
-                out[group.z * model_stride(p.n_rows * p.n_out) + i] = a;
+                out[group.z * model_stride((p.n_rows + p.spare_row) * p.n_out) + i] = a;
             }
         }
     }

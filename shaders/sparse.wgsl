@@ -23,6 +23,7 @@ struct Params {
     seed: u32,
     stream: u32,
     step: u32,
+    spare_row: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -50,7 +51,7 @@ fn put(model: u32, b: u32, h: u32, sum: f32) {
             let keeps = z > 0.0 && dropout_keeps(p.seed + model, p.stream, p.step, p.drop_below, i);
             a = select(0.0, z * p.keep_scale, keeps);
         }
-        out[model * model_stride(p.n_rows * p.width) + i] = a;
+        out[model * model_stride((p.n_rows + p.spare_row) * p.width) + i] = a;
     }
 }
 

@@ -20,7 +20,7 @@ pub enum DeviceError {
         /// Its name.
         adapter: String,
         /// Name of the limit, as wgpu calls it.
-        limit: &'static str,
+        limit: String,
         /// What it has.
         has: u64,
         /// What is needed.

@@ -26,6 +26,8 @@
 //! - [`train`]: settings, the plan of the phases, the epoch loop, rounds, checkpoints.
 //! - [`check`]: small known cases of every kernel entry, and their table over all implementations.
 //! - [`report`]: metrics, predictions, the summary and the result files.
+//! - [`mod@bench`]: what a device can do at most, the times of kernels and steps on simulated data, files
+//!   of results and their comparison; the fields of a file are in [`bench::schema`].
 //! - [`cli`]: flags, progress, and the stages of a subcommand in order.
 //! - [`error`]: one enum a stage; every error has a hint.
 //!
@@ -35,13 +37,14 @@
 //! Noise, dropout and the order of the cells come from Philox counters by integer arithmetic, so
 //! they are the same bits everywhere and a run can be resumed from its step number alone. Sums are
 //! taken in a fixed order: same seed and device, same bytes.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![expect(
     clippy::too_many_arguments,
     reason = "an operation takes an argument a binding"
 )]
 #![warn(missing_docs, unreachable_pub)]
 
+pub mod bench;
 pub mod check;
 pub mod cli;
 pub mod cpu;

@@ -4,27 +4,33 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
-use yoto_gpu::cli::check::{BenchArgs, run_table};
-use yoto_gpu::cli::{Cli, Command, run};
+use std::time::Instant;
+use yoto_gpu::cli::check::run_table;
+use yoto_gpu::cli::{Cli, Command, bench, devices, run};
 
 fn main() -> ExitCode {
+    let begin = Instant::now();
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
-    let mut args = match cli.command {
-        Command::Train(args) => args,
-        Command::Bench(args) => return bench(&args),
+    let outcome = match cli.command {
+        Command::Train(mut args) => {
+            if let Err(what) = args.config.resolve(args.resume) {
+                tell(&format!(
+                    "error: {what}\n\nFor more information, try 'yoto-gpu train --help'."
+                ));
+                return ExitCode::from(2);
+            }
+            let given = matches
+                .subcommand()
+                .map(|(_, m)| given(m))
+                .unwrap_or_default();
+            run::run(*args, &given)
+        }
+        Command::Devices(args) => devices::run(&args),
+        Command::Bench(args) if args.check.check => return check(&args),
+        Command::Bench(args) => bench::run(&args, begin),
     };
-    if let Err(what) = args.config.resolve(args.resume) {
-        tell(&format!(
-            "error: {what}\n\nFor more information, try 'yoto-gpu train --help'."
-        ));
-        return ExitCode::from(2);
-    }
-    let given = matches
-        .subcommand()
-        .map(|(_, m)| given(m))
-        .unwrap_or_default();
-    match run::run(*args, &given) {
+    match outcome {
         Ok(outcome) => match std::io::stdout().write_all(outcome.text.as_bytes()) {
             Err(e) if e.kind() != ErrorKind::BrokenPipe => {
                 tell(&format!(
@@ -43,12 +49,12 @@ fn main() -> ExitCode {
 }
 
 /// `bench --check`: 0 where every kernel is right on every device.
-fn bench(args: &BenchArgs) -> ExitCode {
-    if !args.check.check {
-        tell("error: give --check\n\nFor more information, try 'yoto-gpu bench --help'.");
-        return ExitCode::from(2);
-    }
-    match run_table(args.device.as_deref(), args.check.browser, args.json) {
+fn check(args: &bench::BenchArgs) -> ExitCode {
+    match run_table(
+        args.device.as_deref(),
+        args.check.browser,
+        args.json.is_some(),
+    ) {
         Ok((text, right)) => match std::io::stdout().write_all(text.as_bytes()) {
             Err(e) if e.kind() != ErrorKind::BrokenPipe => {
                 tell(&format!(

@@ -16,23 +16,6 @@ pub struct CheckArgs {
     pub browser: bool,
 }
 
-/// Flags of `bench`.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct BenchArgs {
-    /// The check
-    #[command(flatten)]
-    pub check: CheckArgs,
-    /// Only this device: cpu, gpu (the best adapter), or a part of adapters' names
-    #[arg(long, value_name = "NAME", conflicts_with = "all_devices")]
-    pub device: Option<String>,
-    /// All adapters and the CPU path; the default of --check
-    #[arg(long)]
-    pub all_devices: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Runs the check on the devices that `device` names (none: all) and returns what goes to stdout,
 /// a table or JSON, and whether all is right.
 ///

@@ -1,5 +1,7 @@
 //! Flags and their help, one file a subcommand; what they do is the business of the stages.
+pub mod bench;
 pub mod check;
+pub mod devices;
 pub mod progress;
 pub mod run;
 pub mod train;
@@ -27,6 +29,8 @@ pub struct Cli {
 pub enum Command {
     /// Pick a panel of k genes and train the network that reads only them
     Train(Box<train::TrainArgs>),
-    /// Check the kernels on the devices of this machine
-    Bench(check::BenchArgs),
+    /// List the adapters, what the kernels need of them, and which one `--device auto` takes
+    Devices(devices::DevicesArgs),
+    /// Measure a device, its kernels and the training step on simulated data, or check the kernels
+    Bench(Box<bench::BenchArgs>),
 }

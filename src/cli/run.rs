@@ -8,6 +8,7 @@ use crate::gpu::{Pick, pick};
 use crate::ops::Ops;
 use crate::report::files::{CHECKPOINT, Claim, RunDir, write_results};
 use crate::report::predict::{predict, scores};
+use crate::report::repeats::Repeats;
 use crate::report::summary::Summary;
 use crate::train;
 use crate::train::settings::Fit;
@@ -66,16 +67,7 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
         args.config = resumed(&args, given)?;
     }
     let mut reporter = Reporter::new(args.quiet);
-    if let Some(n) = args.threads {
-        let threads = usize::try_from(n).unwrap_or(usize::MAX);
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .map_err(|e| Failure {
-                what: format!("--threads {n}: {e}"),
-                hint: "ask for as many as the machine has cores".into(),
-            })?;
-    }
+    set_threads(args.threads)?;
     let claim = match (args.force, args.resume) {
         (_, true) => Claim::Resume,
         (true, _) => Claim::Force,
@@ -93,20 +85,30 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
             if let Some(note) = note {
                 reporter.say(&format!("note: {note}"));
             }
-            with_device(
-                &mut crate::cpu::Cpu::<f32>::default(),
-                &args,
-                &dir,
-                &config,
-                &mut reporter,
-                begin,
-            )
+            let mut cpu = crate::cpu::Cpu::<f32>::default();
+            // inside the pool: work that comes from outside would be queued on the heap, step by step
+            rayon::scope(|_| with_device(&mut cpu, &args, &dir, &config, &mut reporter, begin))
         }
     };
     if outcome.is_err() {
         dir.abandon();
     }
     outcome
+}
+
+/// Sets how many threads the CPU path has, where that is asked for.
+pub(super) fn set_threads(threads: Option<u64>) -> Result<(), Failure> {
+    if let Some(n) = threads {
+        let threads = usize::try_from(n).unwrap_or(usize::MAX);
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .map_err(|e| Failure {
+                what: format!("--threads {n}: {e}"),
+                hint: "ask for as many as the machine has cores".into(),
+            })?;
+    }
+    Ok(())
 }
 
 fn with_device<O: Ops>(
@@ -163,10 +165,11 @@ fn with_device<O: Ops>(
     let checkpoint = dir.join(CHECKPOINT);
     // nothing of an earlier run is touched before the first epoch is done
     let mut begun = args.resume.then_some(Ok(()));
-    let fitted = train::fit(
+    let fitted = train::fit_all(
         ops,
         &data,
         &settings,
+        usize::try_from(c.repeats).unwrap_or(usize::MAX),
         Some(&checkpoint),
         args.resume,
         &stop,
@@ -178,7 +181,9 @@ fn with_device<O: Ops>(
         },
     );
     reporter.done();
-    let fitted: Fit = fitted?;
+    let mut fits: Vec<Fit> = fitted?;
+    let (best, repeats) = Repeats::new(&fits, c.seed);
+    let fitted = fits.swap_remove(best);
     match begun {
         Some(result) => result?,
         None => {
@@ -191,7 +196,16 @@ fn with_device<O: Ops>(
     let predicted = predict(&fitted.model, &test.x);
     let scored = scores(&fitted.model, &test, &predicted);
     let out = args.out.display().to_string();
-    let summary = Summary::new(&fitted, ops.info(), &path, &summary, &scored, c.seed, &out);
+    let summary = Summary::new(
+        &fitted,
+        ops.info(),
+        &path,
+        &summary,
+        &scored,
+        c.seed,
+        repeats,
+        &out,
+    );
     write_results(dir, &fitted, &test, &predicted, &summary, config)?;
     if fitted.stopped {
         let then = if checkpoint.is_file() {

@@ -152,6 +152,11 @@ pub struct TrainConfig {
     /// Seed of the split, the first weights, the order of the cells and the noise
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     pub seed: u64,
+    /// Runs with this and the next seeds, side by side in one set of launches; the one with the lowest
+    /// validation loss is the result, metrics.json says how often each gene was chosen
+    #[arg(long, value_name = "R", default_value_t = 1, value_parser = at_least_one, help_heading = "Training")]
+    #[serde(default = "one")]
+    pub repeats: u64,
 
     /// Overrides of the recipe's phases and regularisation, as JSON; config.json shows all of them
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = recipe, help_heading = "Training")]
@@ -285,6 +290,10 @@ impl ValueEnum for InputChoice {
             Self::Binary => "binary",
         }))
     }
+}
+
+fn one() -> u64 {
+    1
 }
 
 fn recipe(text: &str) -> Result<Recipe, String> {

@@ -85,6 +85,11 @@ fn allocate<U: Clone + Default>(name: &str, len: usize, held: u64) -> Result<Vec
 }
 
 impl<T: Real> Cpu<T> {
+    /// Bytes of all buffers.
+    #[must_use]
+    pub fn bytes_held(&self) -> u64 {
+        self.held()
+    }
     fn held(&self) -> u64 {
         let f: usize = self.floats.iter().map(|v| v.len() * size_of::<T>()).sum();
         let u: usize = self.words.iter().map(|v| v.len() * 4).sum();

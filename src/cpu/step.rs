@@ -204,7 +204,8 @@ pub(super) fn sparse_forward<T: Real>(
             let bias = &bias;
             let key = (p.seed, p.stream, p.step);
             let gate = gate_of::<T>(p.activate, p.drop_below, p.keep_scale, key, r);
-            let out = part_mut(out, r, stride(n * width), n * width);
+            let gap = stride((n + p.spare_row as usize) * width);
+            let out = part_mut(out, r, gap, n * width);
             rows(out, width, usize::MAX, |b, z| {
                 let page = (p.first_cell, p.n_cells, p.n_blocks);
                 let Some(cell) = cell_entries(entries, blocks, batch[b], page, None) else {
@@ -354,7 +355,8 @@ pub(super) fn linear_forward<T: Real>(
             let (w, bias) = layer(d.f(params), p, r);
             let key = (p.seed, p.stream, p.step);
             let gate = gate_of::<T>(p.activate, p.drop_below, p.keep_scale, key, r);
-            let out = part_mut(out, r, stride(n * n_out), n * n_out);
+            let gap = stride((n + p.spare_row as usize) * n_out);
+            let out = part_mut(out, r, gap, n * n_out);
             rows(out, ROWS * n_out, n * n_in * n_out, |c, out| {
                 arch.dispatch(|| {
                     for (i, y) in out.chunks_exact_mut(n_out).enumerate() {

@@ -9,6 +9,6 @@ pub mod h5ad;
 mod labels;
 pub mod packed;
 pub mod prepare;
-mod random;
+pub(crate) mod random;
 pub mod split;
 mod stats;

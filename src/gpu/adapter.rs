@@ -1,7 +1,9 @@
 //! Which adapters there are, and which one a choice takes.
 use super::Gpu;
+use super::limits::{self, FeatureUse, LimitNeed};
 use crate::error::DeviceError;
 use crate::ops::{DeviceInfo, Result};
+use serde::{Deserialize, Serialize};
 use wgpu::{Backends, DeviceType};
 
 /// An adapter, for `yoto-gpu devices` and for messages.
@@ -11,6 +13,79 @@ pub struct AdapterDescription {
     pub info: DeviceInfo,
     /// Driver and its version, as far as the driver tells them.
     pub driver: String,
+}
+
+/// All that `yoto-gpu devices` and `bench` tell of an adapter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterReport {
+    /// Name, backend and type.
+    #[serde(flatten)]
+    pub info: DeviceInfo,
+    /// PCI vendor, 0 where the backend does not tell.
+    pub vendor_id: u32,
+    /// PCI device, 0 where the backend does not tell.
+    pub device_id: u32,
+    /// Driver and its version, as far as the driver tells them.
+    pub driver: String,
+    /// Least and most invocations of a subgroup; 0 where unknown.
+    pub subgroup_sizes: [u32; 2],
+    /// Limits that the kernels depend on.
+    pub limits: Vec<LimitNeed>,
+    /// Features and their use.
+    pub features: Vec<FeatureUse>,
+    /// Why the kernels cannot run on it; `None` where they can.
+    pub problem: Option<String>,
+}
+
+/// An adapter that is not open yet.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    adapter: wgpu::Adapter,
+    /// What is known of it.
+    pub report: AdapterReport,
+}
+
+impl Candidate {
+    fn new(adapter: &wgpu::Adapter) -> Self {
+        let AdapterDescription { info, driver } = description(adapter);
+        let told = adapter.get_info();
+        let limits = limits::rows(adapter);
+        let problem = limits::missing(&limits, &info.name).map(|e| e.to_string());
+        Self {
+            report: AdapterReport {
+                info,
+                vendor_id: told.vendor,
+                device_id: told.device,
+                driver,
+                subgroup_sizes: [told.subgroup_min_size, told.subgroup_max_size],
+                limits,
+                features: limits::features(adapter),
+                problem,
+            },
+            adapter: adapter.clone(),
+        }
+    }
+    /// What it says of itself.
+    #[must_use]
+    pub fn description(&self) -> AdapterDescription {
+        description(&self.adapter)
+    }
+    /// Opens it, as often as it is wanted.
+    ///
+    /// # Errors
+    /// [`DeviceError::Limit`] where it lacks a limit, [`DeviceError::Failed`] where it does not open.
+    pub fn open(&self) -> Result<Gpu> {
+        Gpu::open(&self.adapter)
+    }
+    /// wgpu's handle.
+    pub(crate) fn adapter(&self) -> &wgpu::Adapter {
+        &self.adapter
+    }
+    /// Whether the processor plays the GPU.
+    #[must_use]
+    pub fn is_software(&self) -> bool {
+        !is_real(&self.adapter)
+    }
 }
 
 /// What a choice of device comes to.
@@ -76,32 +151,6 @@ pub fn adapters() -> Vec<AdapterDescription> {
     all.iter().map(description).collect()
 }
 
-/// An adapter that can be opened.
-#[derive(Debug)]
-pub struct Candidate(wgpu::Adapter);
-
-impl Candidate {
-    /// What it says of itself.
-    #[must_use]
-    pub fn description(&self) -> AdapterDescription {
-        description(&self.0)
-    }
-    /// Opens it, as often as it is wanted.
-    ///
-    /// # Errors
-    /// [`DeviceError::Limit`] where it lacks a limit, [`DeviceError::Failed`] where it does not open.
-    pub fn open(&self) -> Result<Gpu> {
-        Gpu::open(&self.0)
-    }
-}
-
-/// All adapters, OpenGL's too, best first, to be opened one by one.
-#[must_use]
-pub fn all_candidates() -> Vec<Candidate> {
-    let all = enumerate(Backends::all());
-    all.into_iter().map(Candidate).collect()
-}
-
 fn description(adapter: &wgpu::Adapter) -> AdapterDescription {
     let info = adapter.get_info();
     AdapterDescription {
@@ -148,10 +197,42 @@ pub fn pick(choice: &str) -> Result<Pick> {
     if choice == "cpu" {
         return Ok(Pick::Cpu { note: None });
     }
-    let mut found = enumerate(Backends::PRIMARY);
     if choice == "auto" {
-        return Ok(auto(found));
+        return Ok(auto().0);
     }
+    Ok(Pick::Gpu(Box::new(Gpu::open(&named(choice)?)?)))
+}
+
+/// The adapter that `choice` stands for, as [`pick`] finds it; the note where it is the CPU path.
+///
+/// # Errors
+/// As [`pick`].
+pub fn candidate(choice: &str) -> Result<std::result::Result<Candidate, Option<String>>> {
+    if choice == "cpu" {
+        return Ok(Err(None));
+    }
+    if choice == "auto" {
+        return Ok(match auto() {
+            (Pick::Cpu { note }, _) => Err(note),
+            (Pick::Gpu(_), Some(adapter)) => Ok(Candidate::new(&adapter)),
+            (Pick::Gpu(_), None) => Err(None),
+        });
+    }
+    Ok(Ok(Candidate::new(&named(choice)?)))
+}
+
+/// All adapters, best first, ready to be opened.
+#[must_use]
+pub fn all_candidates() -> Vec<Candidate> {
+    enumerate(Backends::all())
+        .iter()
+        .map(Candidate::new)
+        .collect()
+}
+
+/// The best adapter whose name has this part, or simply the best for `gpu`.
+fn named(choice: &str) -> Result<wgpu::Adapter> {
+    let mut found = enumerate(Backends::PRIMARY);
     let part = choice.to_lowercase();
     let fits =
         |a: &wgpu::Adapter| choice == "gpu" || a.get_info().name.to_lowercase().contains(&part);
@@ -161,7 +242,7 @@ pub fn pick(choice: &str) -> Result<Pick> {
         found.sort_by_key(|a| rank(&a.get_info()));
     }
     match found.iter().find(|a| fits(a)) {
-        Some(adapter) => Ok(Pick::Gpu(Box::new(Gpu::open(adapter)?))),
+        Some(adapter) => Ok(adapter.clone()),
         None => Err(DeviceError::NoAdapter {
             wanted: choice.into(),
             found: names(&found.iter().map(description).collect::<Vec<_>>()),
@@ -169,14 +250,16 @@ pub fn pick(choice: &str) -> Result<Pick> {
     }
 }
 
-fn auto(mut found: Vec<wgpu::Adapter>) -> Pick {
+/// The best real GPU that opens, with its adapter, or the CPU path.
+fn auto() -> (Pick, Option<wgpu::Adapter>) {
+    let mut found = enumerate(Backends::PRIMARY);
     if !found.iter().any(is_real) && has_gpu_node() {
         found.extend(enumerate(Backends::GL));
     }
     let mut refusal = None;
     for adapter in found.iter().filter(|a| is_real(a)) {
         match Gpu::open(adapter) {
-            Ok(gpu) => return Pick::Gpu(Box::new(gpu)),
+            Ok(gpu) => return (Pick::Gpu(Box::new(gpu)), Some(adapter.clone())),
             Err(e) => refusal = refusal.or(Some(e)),
         }
     }
@@ -185,7 +268,6 @@ fn auto(mut found: Vec<wgpu::Adapter>) -> Pick {
         (None, Some(a)) => format!("only a software adapter was found ({})", a.get_info().name),
         (None, None) => "no GPU was found".into(),
     };
-    Pick::Cpu {
-        note: Some(format!("{why}; using the CPU path")),
-    }
+    let note = Some(format!("{why}; using the CPU path"));
+    (Pick::Cpu { note }, None)
 }

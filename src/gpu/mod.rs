@@ -7,16 +7,20 @@
 mod adapter;
 pub mod capture;
 mod launch;
+mod limits;
 mod memory;
+mod profile;
 mod record;
 
-pub use adapter::{AdapterDescription, Candidate, Pick, adapters, all_candidates, pick};
+pub use adapter::{
+    AdapterDescription, AdapterReport, Candidate, Pick, adapters, all_candidates, candidate, pick,
+};
+pub(crate) use limits::has_matrix;
+pub use limits::{FeatureUse, LimitNeed};
+pub use profile::LaunchTime;
 
 use crate::error::DeviceError;
 use crate::kernels::linear::{DEFAULT_TILE, TILES};
-use crate::kernels::registry::{
-    MAX_GROUPS, MAX_INVOCATIONS, MAX_STORAGE_BUFFERS, MAX_WORKGROUP_BYTES,
-};
 use crate::ops::{ALIGN, DeviceInfo, Result};
 use memory::Allocation;
 use record::Recording;
@@ -62,7 +66,7 @@ impl Gpu {
 
     fn open(adapter: &wgpu::Adapter) -> Result<Self> {
         let info = adapter.get_info();
-        let limits = needed_limits(adapter, &info.name)?;
+        let limits = limits::needed(adapter, &info.name)?;
         let max_bytes = limits
             .max_storage_buffer_binding_size
             .min(limits.max_buffer_size)
@@ -70,6 +74,7 @@ impl Gpu {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("yoto-gpu"),
             required_limits: limits,
+            required_features: limits::wanted(adapter),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
         };
@@ -131,7 +136,7 @@ impl Gpu {
     }
 
     /// Shape of the tiles of the dense layers from now on, an index into
-    /// [`TILES`](crate::kernels::linear::TILES).
+    /// [`TILES`].
     pub fn set_tile(&mut self, shape: usize) {
         self.tile = shape.min(TILES.len() - 1);
     }
@@ -155,72 +160,14 @@ impl Gpu {
     pub fn bytes_bound(&self) -> u64 {
         self.recording.bytes_bound
     }
+    /// Launches of one submission at most.
+    #[must_use]
+    pub fn per_submit(&self) -> usize {
+        self.recording.per_submit
+    }
     /// Submissions so far.
     #[must_use]
     pub fn submissions(&self) -> u64 {
         self.recording.submissions
     }
-}
-
-/// What the kernels need, by name, and the largest buffers that the adapter has.
-fn needed_limits(adapter: &wgpu::Adapter, name: &str) -> Result<wgpu::Limits> {
-    let has = adapter.limits();
-    let need = |limit: &'static str, has: u64, needs: u64| {
-        if has < needs {
-            return Err(DeviceError::Limit {
-                adapter: name.into(),
-                limit,
-                has,
-                needs,
-            });
-        }
-        Ok(())
-    };
-    let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
-    let flags = adapter.get_downlevel_capabilities().flags;
-    need("compute_shaders", u64::from(flags.contains(compute)), 1)?;
-    macro_rules! limits {
-        ($limits:ident: $($field:ident = $value:expr),+ $(,)?) => {
-            $(need(stringify!($field), has.$field.into(), $value.into())?; $limits.$field = $value;)+
-        };
-    }
-    let mut limits = wgpu::Limits::downlevel_webgl2_defaults().or_worse_values_from(&has);
-    limits!(limits:
-        max_bind_groups = 1u32,
-        max_bindings_per_bind_group = 16u32,
-        max_dynamic_uniform_buffers_per_pipeline_layout = 1u32,
-        max_uniform_buffers_per_shader_stage = 1u32,
-        max_storage_buffers_per_shader_stage = MAX_STORAGE_BUFFERS,
-        max_compute_workgroup_storage_size = MAX_WORKGROUP_BYTES,
-        max_compute_invocations_per_workgroup = MAX_INVOCATIONS,
-        max_compute_workgroup_size_x = MAX_INVOCATIONS,
-        max_compute_workgroup_size_y = 1u32,
-        max_compute_workgroup_size_z = 1u32,
-        max_compute_workgroups_per_dimension = MAX_GROUPS,
-    );
-    // 256 is the worst that WebGPU allows, and ALIGN
-    for (limit, has) in [
-        (
-            "min_uniform_buffer_offset_alignment",
-            has.min_uniform_buffer_offset_alignment,
-        ),
-        (
-            "min_storage_buffer_offset_alignment",
-            has.min_storage_buffer_offset_alignment,
-        ),
-    ] {
-        if has > 256 {
-            return Err(DeviceError::Limit {
-                adapter: name.into(),
-                limit,
-                has: has.into(),
-                needs: 256,
-            });
-        }
-    }
-    limits.min_uniform_buffer_offset_alignment = 256;
-    limits.min_storage_buffer_offset_alignment = 256;
-    limits.max_storage_buffer_binding_size = has.max_storage_buffer_binding_size;
-    limits.max_buffer_size = has.max_buffer_size;
-    Ok(limits)
 }

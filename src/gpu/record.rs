@@ -1,10 +1,11 @@
 //! Recording: pipelines, bind groups, one compute pass for many launches, submission.
-use super::{Gpu, capture::Event};
+use super::{Gpu, capture::Event, profile::Profile};
 use crate::error::DeviceError;
 use crate::kernels::{self, registry::Entry};
 use crate::ops::{FBuf, Result, UBuf};
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;
+use std::time::Instant;
 use wgpu::{BindGroupEntry, BindGroupLayoutEntry, BindingType, BufferBindingType};
 
 /// Submissions that may wait on the device; more would only hold memory.
@@ -55,8 +56,9 @@ pub(super) struct Recording {
     // before the encoder, so that it is dropped first
     pass: Option<wgpu::ComputePass<'static>>,
     encoder: Option<wgpu::CommandEncoder>,
-    per_submit: usize,
+    pub(super) per_submit: usize,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
+    pub(super) profile: Option<Box<Profile>>,
     pub(super) dispatches: u64,
     pub(super) bind_groups_made: u64,
     pub(super) bytes_bound: u64,
@@ -81,6 +83,7 @@ impl Recording {
             encoder: None,
             per_submit: per_submit as usize,
             in_flight: VecDeque::new(),
+            profile: None,
             dispatches: 0,
             bind_groups_made: 0,
             bytes_bound: 0,
@@ -162,13 +165,20 @@ impl Gpu {
             self.recording.groups.insert(key, group);
             self.recording.bind_groups_made += 1;
         }
-        if self.recording.params.len() >= self.recording.per_submit * STRIDE {
+        let profile = self.recording.profile.as_ref();
+        let full = profile.is_some_and(|p| p.is_full());
+        if full || self.recording.params.len() >= self.recording.per_submit * STRIDE {
             self.submit_recorded()?;
         }
         let r = &mut self.recording;
         if r.pass.is_none() {
-            let mut encoder = self.device.create_command_encoder(&Default::default());
-            let pass = encoder.begin_compute_pass(&Default::default());
+            let new = || self.device.create_command_encoder(&Default::default());
+            let mut encoder = r.encoder.take().unwrap_or_else(new);
+            let timestamp_writes = r.profile.as_mut().and_then(|p| p.writes(name));
+            let pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: None,
+                timestamp_writes,
+            });
             r.pass = Some(pass.forget_lifetime());
             r.encoder = Some(encoder);
         }
@@ -182,9 +192,14 @@ impl Gpu {
         r.params.resize(offset + STRIDE, 0);
         pass.set_pipeline(&built.pipeline);
         pass.set_bind_group(0, group, &[offset as u32]);
-        pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
+        for _ in 0..r.profile.as_ref().map_or(1, |p| p.repeats) {
+            pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
+        }
         r.dispatches += 1;
         r.bytes_bound += buffers.iter().map(|b| b.len as u64 * 4).sum::<u64>();
+        if r.profile.is_some() {
+            r.pass = None;
+        }
         Ok(())
     }
 
@@ -294,11 +309,18 @@ impl Gpu {
     pub(super) fn submit_recorded(&mut self) -> Result<()> {
         let r = &mut self.recording;
         r.pass = None;
-        if let Some(encoder) = r.encoder.take() {
+        if let Some(mut encoder) = r.encoder.take() {
+            if let Some(profile) = &r.profile {
+                profile.resolve(&mut encoder);
+            }
             self.queue.write_buffer(&r.uniforms, 0, &r.params);
             r.params.clear();
             r.submissions += 1;
+            let begin = Instant::now();
             let index = self.queue.submit([encoder.finish()]);
+            if self.recording.profile.is_some() {
+                self.collect_profile(begin)?;
+            }
             self.await_room(index)?;
         }
         self.check()
@@ -314,7 +336,7 @@ impl Gpu {
         Ok(())
     }
 
-    fn poll(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
+    pub(super) fn poll(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         let wait = wgpu::PollType::Wait {
             submission_index,
             timeout: None,

@@ -1,4 +1,5 @@
 //! Parameters, bindings and launch sizes of `shaders/adamw.wgsl`.
+use super::cost::Cost;
 use super::registry::{self, Binding, Entry, Kernel, fold, source};
 
 /// Settings of one AdamW step (Loshchilov and Hutter 2019, Algorithm 2).
@@ -105,5 +106,20 @@ impl AdamW {
     #[must_use]
     pub fn groups(&self) -> [u32; 3] {
         fold(u64::from(self.n), 256)
+    }
+}
+
+/// Operations of an AdamW step of one value: 3 for the first moment, 4 for the second, 2 for the decay,
+/// 2 for the corrections, 5 for root, eps, quotient, rate and difference.
+pub const ADAM_OPERATIONS: u64 = 16;
+/// Words that it moves: parameter and two moments, in and out.
+pub const ADAM_WORDS: u64 = 6;
+
+impl AdamW {
+    /// Cost of [`ADAMW`].
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        let n = u64::from(self.n);
+        Cost::each(1, (ADAM_WORDS + 1) * n, ADAM_OPERATIONS * n)
     }
 }

@@ -1,5 +1,6 @@
 //! Parameters, bindings and launch sizes of `shaders/first.wgsl`.
-use super::adamw::adam_fields;
+use super::adamw::{ADAM_OPERATIONS, ADAM_WORDS, adam_fields};
+use super::cost::Cost;
 use super::registry::{self, Binding, Entry, Kernel, fold, on_z, source};
 use crate::ops::CENTRE_CHUNK;
 
@@ -106,5 +107,40 @@ impl First {
     #[must_use]
     pub fn update_groups(&self) -> [u32; 3] {
         [self.n_blocks, self.width.div_ceil(64), self.models]
+    }
+}
+
+impl First {
+    /// Cost of [`CENTRE`]: three lists and the weights in, a row a chunk out; a factor of two products a
+    /// gene, a multiply-add a weight.
+    #[must_use]
+    pub fn centre_cost(&self) -> Cost {
+        let (g, h) = (u64::from(self.n_genes), u64::from(self.width));
+        let chunks = g.div_ceil(CENTRE_CHUNK as u64);
+        Cost::each(self.models, 3 * g + g * h + chunks * h, 2 * g + 2 * g * h)
+    }
+    /// Cost of [`UPDATE`]: nonzeros, their pointers and cells, gradients with their column sums, three
+    /// lists, and with `add` the earlier sums in; AdamW; the lists of u out. A multiply-add a nonzero
+    /// and column; a weight takes 3 operations for t, 2 for u, 1 for the mask, and AdamW.
+    #[must_use]
+    pub fn update_cost(&self, nonzeros: u64) -> Cost {
+        let (g, h, b) = (
+            u64::from(self.n_genes),
+            u64::from(self.width),
+            u64::from(self.n_rows),
+        );
+        let pointers = b * (u64::from(self.n_blocks) + 1);
+        let words = pointers
+            + b
+            + (b + 1) * h
+            + 3 * g
+            + (ADAM_WORDS + u64::from(self.add)) * g * h
+            + h.div_ceil(64) * g;
+        let operations = (6 + u64::from(self.add) + ADAM_OPERATIONS) * g * h;
+        let entries = Cost {
+            bytes: 4 * nonzeros,
+            operations: 2 * nonzeros * h,
+        };
+        Cost::each(self.models, words, operations).and(entries)
     }
 }

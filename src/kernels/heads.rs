@@ -1,4 +1,5 @@
 //! Parameters, bindings and launch sizes of `shaders/heads.wgsl`.
+use super::cost::Cost;
 use super::registry::{self, Binding, Entry, Kernel, fold, on_z, source};
 
 crate::mirror! {
@@ -77,5 +78,19 @@ impl Heads {
     #[must_use]
     pub fn groups(&self) -> [u32; 3] {
         on_z(fold(u64::from(self.n_rows), 1), self.models)
+    }
+}
+
+impl Heads {
+    /// Cost of [`HEADS`]: activations, weights, biases, the number and the labels of each cell in, logits
+    /// (or their gradients) and losses out, with gradients those of the layer below too. Two products of
+    /// matrices; 8 operations a logit for softmax, loss and gradient.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        let [n, i, o, t] = [self.n_rows, self.n_in, self.n_out, self.n_tasks].map(u64::from);
+        let down = u64::from(self.gradients.min(1));
+        let words = n * i + i * o + o + n + n * t + n * o + n * t + down * n * i;
+        let operations = 2 * n * i * o + 8 * n * o + down * (2 * n * i * o + n * i);
+        Cost::each(self.models, words, operations)
     }
 }

@@ -1,5 +1,6 @@
 //! Parameters, bindings and launch sizes of `shaders/linear.wgsl`, in three tile shapes.
-use super::adamw::adam_fields;
+use super::adamw::{ADAM_OPERATIONS, ADAM_WORDS, adam_fields};
+use super::cost::Cost;
 use super::registry::{self, Binding, Entry, Kernel, Source, fold, on_z, source};
 
 crate::mirror! {
@@ -31,6 +32,8 @@ crate::mirror! {
         stream: u32,
         /// Training step, word 1 of the counter.
         step: u32,
+        /// 1 where the output has one row more, for column sums (forward only).
+        spare_row: u32,
         /// 1 updates this layer's biases too (update only, as all that follows).
         own_bias: u32,
         /// Width of the layer below, whose biases are updated; 0 for none.
@@ -195,4 +198,45 @@ impl Linear {
 
 fn tiles(rows: u32, columns: u32, tile: u32) -> u64 {
     u64::from(rows.div_ceil(tile)) * u64::from(columns.div_ceil(tile))
+}
+
+impl Linear {
+    /// Rows, inputs and outputs for products.
+    fn shape(&self) -> [u64; 3] {
+        [self.n_rows, self.n_in, self.n_out].map(u64::from)
+    }
+    /// Cost of [`FORWARD`]: inputs, weights and biases in, outputs out.
+    #[must_use]
+    pub fn forward_cost(&self) -> Cost {
+        let [n, i, o] = self.shape();
+        Cost::each(
+            self.models,
+            n * i + i * o + o + n * o,
+            2 * n * i * o + n * o,
+        )
+    }
+    /// Cost of [`GRAD_INPUT`]: gradients, weights and the gate in, gradients of the inputs out.
+    #[must_use]
+    pub fn grad_input_cost(&self) -> Cost {
+        let [n, i, o] = self.shape();
+        Cost::each(
+            self.models,
+            n * o + i * o + 2 * n * i,
+            2 * n * i * o + n * i,
+        )
+    }
+    /// Cost of [`UPDATE`]: inputs and gradients in, AdamW on the weights; the same for this layer's
+    /// biases, for those of the layer below (whose gradients come in and whose sums go out), and the
+    /// losses added up.
+    #[must_use]
+    pub fn update_cost(&self) -> Cost {
+        let [n, i, o] = self.shape();
+        let (below, tasks) = (u64::from(self.below), u64::from(self.n_tasks));
+        let biases = o * u64::from(self.own_bias) + below;
+        let words =
+            n * i + n * o + ADAM_WORDS * (i * o + biases) + (n + 1) * below + tasks * (n + 1);
+        let operations =
+            2 * n * i * o + ADAM_OPERATIONS * (i * o + biases) + n * biases + n * tasks;
+        Cost::each(self.models, words, operations)
+    }
 }

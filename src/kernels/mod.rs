@@ -24,6 +24,8 @@ macro_rules! mirror {
 
 pub mod ablate;
 pub mod adamw;
+pub mod ceiling;
+pub mod cost;
 pub mod first;
 pub mod heads;
 pub mod linear;

@@ -1,4 +1,5 @@
 //! Parameters, bindings and launch sizes of `shaders/noise.wgsl`.
+use super::cost::Cost;
 use super::registry::{self, Binding, Entry, Kernel, fold, on_z, source};
 
 crate::mirror! {
@@ -49,5 +50,14 @@ impl Noise {
     #[must_use]
     pub fn groups(&self) -> [u32; 3] {
         on_z(fold(u64::from(self.n).div_ceil(2), 256), self.models)
+    }
+}
+
+impl Noise {
+    /// Cost of [`PERTURB`]: a score in and out, the noise scaled and added.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        let n = u64::from(self.n);
+        Cost::each(self.models, 2 * n, 2 * n)
     }
 }

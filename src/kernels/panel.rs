@@ -1,4 +1,5 @@
 //! Parameters, bindings and launch sizes of `shaders/panel.wgsl`.
+use super::cost::Cost;
 use super::registry::{self, Binding, Entry, Kernel, fold, on_z, source};
 
 crate::mirror! {
@@ -71,5 +72,21 @@ impl Panel {
     pub fn groups(&self) -> [u32; 3] {
         let grid = fold(u64::from(self.n_rows) * u64::from(self.n_panel), 256);
         on_z(grid, self.models)
+    }
+}
+
+impl Panel {
+    /// Cost of [`GATHER`]: for each value two pointers and its gene's block of nonzeros (at most all of
+    /// them), the genes and their two statistics in, the value out; 3 operations a value.
+    #[must_use]
+    pub fn cost(&self, nonzeros: u64) -> Cost {
+        let (b, k) = (u64::from(self.n_rows), u64::from(self.n_panel));
+        let blocks = u64::from(self.n_blocks.max(1));
+        let looked = (nonzeros * k / blocks).min(nonzeros);
+        let entries = Cost {
+            bytes: 4 * looked,
+            operations: 0,
+        };
+        Cost::each(self.models, 2 * b * k + b + 3 * k + b * k, 3 * b * k).and(entries)
     }
 }

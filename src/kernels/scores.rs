@@ -1,5 +1,6 @@
 //! Parameters, bindings and launch sizes of `shaders/scores.wgsl`.
-use super::adamw::adam_fields;
+use super::adamw::{ADAM_OPERATIONS, ADAM_WORDS, adam_fields};
+use super::cost::Cost;
 use super::registry::{self, Binding, Entry, Kernel, source};
 
 crate::mirror! {
@@ -68,5 +69,16 @@ impl Scores {
     #[must_use]
     pub fn groups(&self) -> [u32; 3] {
         [u32::from(self.n > 0) * self.models, 1, 1]
+    }
+}
+
+impl Scores {
+    /// Cost of [`UPDATE`]: mask and lists of u in, AdamW; a value takes 3 operations for its slope, the
+    /// lists' sum, 3 for the two totals and 2 for its gradient.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        let (n, tiles) = (u64::from(self.n), u64::from(self.tiles));
+        let words = (1 + tiles + ADAM_WORDS) * n;
+        Cost::each(self.models, words, (8 + tiles + ADAM_OPERATIONS) * n)
     }
 }

@@ -1,4 +1,5 @@
 //! Parameters, bindings and launch sizes of `shaders/softsort.wgsl`.
+use super::cost::Cost;
 use super::registry::{self, Binding, Entry, Kernel, source};
 
 crate::mirror! {
@@ -71,5 +72,26 @@ impl SoftSort {
     #[must_use]
     pub fn groups(&self) -> [u32; 3] {
         [u32::from(self.n > 0), 1, 1]
+    }
+}
+
+impl SoftSort {
+    /// Cost of [`ORDER`]: a score in and its place out.
+    #[must_use]
+    pub fn order_cost(&self) -> Cost {
+        Cost::each(1, 2 * u64::from(self.n), 0)
+    }
+    /// Cost of [`FORWARD`]: score and place in, mask and six scans out; the scans take two
+    /// multiply-adds and an exponential a value each way, the mask four operations.
+    #[must_use]
+    pub fn forward_cost(&self) -> Cost {
+        Cost::each(1, 9 * u64::from(self.n), 14 * u64::from(self.n))
+    }
+    /// Cost of [`BACKWARD`]: score, place, scans and lists of u in, gradient out; as many operations as
+    /// forward, and the sums of the lists.
+    #[must_use]
+    pub fn backward_cost(&self) -> Cost {
+        let (n, lists) = (u64::from(self.n), u64::from(self.lists));
+        Cost::each(1, (9 + lists) * n, (14 + lists) * n)
     }
 }

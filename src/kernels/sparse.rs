@@ -1,4 +1,5 @@
 //! Parameters, bindings and launch sizes of `shaders/sparse.wgsl`.
+use super::cost::Cost;
 use super::registry::{self, Binding, Entry, Kernel, fold, on_z, source};
 
 crate::mirror! {
@@ -49,6 +50,8 @@ crate::mirror! {
         stream: u32,
         /// Training step, word 1 of the counter.
         step: u32,
+        /// 1 where the output has one row more, for column sums (forward only).
+        spare_row: u32,
     }
 }
 
@@ -111,5 +114,44 @@ impl Sparse {
     #[must_use]
     pub fn transpose_groups(&self) -> [u32; 3] {
         [self.n_blocks, self.width.div_ceil(64), 1]
+    }
+}
+
+impl Sparse {
+    /// Cost of [`FORWARD`]: nonzeros, two pointers and the number of each cell, two lists of the genes,
+    /// the weights of the genes that occur (all of them where there are more nonzeros than genes), the
+    /// centring and the biases in, activations out. A multiply-add a nonzero and column, two products a
+    /// nonzero for its factor, the centring once, a bias an activation.
+    #[must_use]
+    pub fn forward_cost(&self, nonzeros: u64) -> Cost {
+        let (g, h, b) = (
+            u64::from(self.n_genes),
+            u64::from(self.width),
+            u64::from(self.n_rows),
+        );
+        let (r, chunks) = (u64::from(self.models.max(1)), u64::from(self.n_chunks));
+        let words = 3 * b + 2 * g + g.min(nonzeros / r) * h + chunks * h + h + b * h;
+        let entries = Cost {
+            bytes: 4 * nonzeros,
+            operations: 2 * nonzeros * h + 2 * nonzeros,
+        };
+        Cost::each(self.models, words, chunks * h + b * h).and(entries)
+    }
+    /// Cost of [`TRANSPOSE`]: nonzeros, all pointers and the number of each cell and the dense rows in,
+    /// products out (and in, with `accumulate`). A multiply-add a nonzero and column.
+    #[must_use]
+    pub fn transpose_cost(&self, nonzeros: u64) -> Cost {
+        let (g, h, b) = (
+            u64::from(self.n_genes),
+            u64::from(self.width),
+            u64::from(self.n_rows),
+        );
+        let pointers = b * (u64::from(self.n_blocks) + 1);
+        let added = u64::from(self.accumulate) * g * h;
+        let entries = Cost {
+            bytes: 4 * nonzeros,
+            operations: 2 * nonzeros * h,
+        };
+        Cost::each(1, pointers + b + b * h + g * h + added, added).and(entries)
     }
 }

@@ -1,4 +1,5 @@
 //! Parameters, bindings and launch sizes of `shaders/topk.wgsl`.
+use super::cost::Cost;
 use super::registry::{self, Binding, Entry, Kernel, source};
 
 crate::mirror! {
@@ -45,5 +46,14 @@ impl TopK {
     #[must_use]
     pub fn groups(&self) -> [u32; 3] {
         [u32::from(self.n > 0) * self.models, 1, 1]
+    }
+}
+
+impl TopK {
+    /// Cost of [`SELECT_K`]: a score in, a mask and k indices out; comparisons are integer work.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        let (n, k) = (u64::from(self.n), u64::from(self.k));
+        Cost::each(self.models, 2 * n + k, 0)
     }
 }

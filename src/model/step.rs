@@ -301,6 +301,7 @@ pub fn sparse_first<O: Ops>(
             seed: dropout.seed,
             stream: STREAM_HIDDEN,
             step: dropout.step,
+            spare_row: u32::from(net.a.is_empty()),
             ..sparse(cells, page, batch, width)
         };
         let (page, out) = (cells.pages[page], net.first_out());

@@ -127,6 +127,7 @@ pub(super) fn linear(net: &Net, n_rows: usize, l: usize, dropout: &Dropout) -> L
         seed: dropout.seed,
         stream: STREAM_HIDDEN + l as u32,
         step: dropout.step,
+        spare_row: u32::from(l == shape.hidden.len()),
         ..Linear::default()
     }
 }

@@ -2,4 +2,5 @@
 pub mod files;
 pub mod metrics;
 pub mod predict;
+pub mod repeats;
 pub mod summary;

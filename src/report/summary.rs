@@ -1,6 +1,7 @@
 //! The result of a run as one JSON object and as a short table.
 use super::metrics::{Classification, Regression};
 use super::predict::Scores;
+use super::repeats::Repeats;
 use crate::data::cells::TaskKind;
 use crate::data::split::SplitSummary;
 use crate::model::panel_model::PanelModel;
@@ -26,6 +27,9 @@ pub struct Summary {
     pub tasks: Vec<Task>,
     /// How it was trained.
     pub training: Training,
+    /// What repeated runs agree on (`--repeats`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<Repeats>,
     /// Directory of the results.
     pub out: String,
 }
@@ -113,6 +117,7 @@ impl Summary {
         split: &SplitSummary,
         scores: &[Scores],
         seed: u64,
+        repeats: Option<Repeats>,
         out: &str,
     ) -> Self {
         let gene = |(i, g): (usize, &crate::model::panel_model::PanelGene)| Gene {
@@ -143,6 +148,7 @@ impl Summary {
                 cells_per_second: fit.cells_per_second,
                 best_epoch: fit.best_epoch,
             },
+            repeats,
             out: out.into(),
         }
     }
@@ -186,6 +192,14 @@ impl Summary {
                     )
                 }
             };
+        }
+        if let Some(r) = &self.repeats {
+            let always = r.genes.iter().filter(|g| g.share == 1.0).count();
+            let _ = writeln!(
+                s,
+                "\n{} runs: this one has seed {}, the lowest validation loss; {always} genes are in every panel, mean overlap of two panels {:.2} (Jaccard)",
+                r.n, r.chosen_seed, r.jaccard
+            );
         }
         let t = &self.training;
         let _ = writeln!(

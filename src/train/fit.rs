@@ -98,6 +98,7 @@ pub fn fit_all<O: Ops>(
         history: run.history,
         steps: p.step,
         best_epoch: run.best_epoch,
+        best_loss: run.best_loss,
         seconds,
         cells_per_second: p.step as f64 * cells / seconds.max(1e-9),
         stopped,
@@ -121,12 +122,16 @@ fn mean_epoch(runs: &[Run]) -> Option<Epoch> {
     })
 }
 
+/// More would only be slower than several calls.
+const MOST_REPEATS: usize = 1024;
+
 /// Refuses seeds whose random streams would not be those of single runs.
-fn check_repeats(seed: u64, repeats: usize) -> Result<()> {
+pub(super) fn check_repeats(seed: u64, repeats: usize) -> Result<()> {
     let most = u64::from(u32::MAX);
-    if repeats == 0 || (repeats > 1 && seed.saturating_add(repeats as u64) > most) {
+    let seeds_fit = repeats == 1 || seed.saturating_add(repeats as u64) <= most;
+    if !(1..=MOST_REPEATS).contains(&repeats) || !seeds_fit {
         let what = format!("--repeats {repeats} from --seed {seed}");
-        let hint = format!("at least one repeat, and seeds up to {most}");
+        let hint = format!("ask for 1 to {MOST_REPEATS} repeats, with seeds up to {most}");
         return Err(DataError::new(what, hint).into());
     }
     Ok(())

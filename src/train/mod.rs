@@ -14,6 +14,7 @@ mod result;
 pub mod settings;
 mod stages;
 mod start;
+pub mod steps;
 mod trainer;
 
 pub use fit::{check, fit, fit_all};

@@ -171,6 +171,8 @@ pub struct Fit {
     pub steps: u64,
     /// Epoch the model is of.
     pub best_epoch: u64,
+    /// Its validation loss; 0 without validation cells or where the run ended before.
+    pub best_loss: f64,
     /// Wall seconds of training (all sessions of a resumed run).
     pub seconds: f64,
     /// Training cells a second.

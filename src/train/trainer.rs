@@ -253,6 +253,28 @@ impl<'a, O: Ops> Trainer<'a, O> {
         Ok(())
     }
 
+    /// One step of a run that is measured, not kept: at the end of an epoch nothing is judged.
+    pub(super) fn measured_step(&mut self) -> Result<()> {
+        self.one_step()?;
+        if self.epoch_ends() {
+            self.load_order()?;
+        }
+        Ok(())
+    }
+
+    /// Steps until the epoch ends.
+    pub(super) fn left_in_epoch(&self) -> u64 {
+        self.plan.epoch_steps - self.position.step % self.plan.epoch_steps
+    }
+
+    /// Loss of the step before, of the first network and task; waits for it.
+    pub(super) fn last_loss(&mut self) -> Result<f32> {
+        let in_epoch = (self.position.step + self.plan.epoch_steps - 1) % self.plan.epoch_steps;
+        let losses = self.ops.read_f(self.losses)?;
+        let at = in_epoch as usize * self.room.tasks;
+        Ok(losses.get(at).copied().unwrap_or(f32::NAN))
+    }
+
     pub(super) fn epoch_ends(&self) -> bool {
         self.position.step.is_multiple_of(self.plan.epoch_steps)
             || self.position.segment == self.plan.segments.len()

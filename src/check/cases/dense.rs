@@ -139,6 +139,7 @@ pub fn linear(shape: usize, n_rows: u32, n_in: u32, n_out: u32, drop: f64) -> Ca
         seed: 3,
         stream: 16,
         step: 5,
+        spare_row: u32::from(drop > 0.0),
         ..layer(n_rows, n_in, n_out, 0)
     };
     let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
@@ -155,13 +156,14 @@ pub fn linear(shape: usize, n_rows: u32, n_in: u32, n_out: u32, drop: f64) -> Ca
         };
         dev.shape_tiles(shape);
         let (a, params, dz, gate) = (dev.f(&a), dev.f(&params), dev.f(&dz), dev.f(&gate));
-        let y = dev.poison(MODELS * stride(r * o));
+        let y_gap = stride((r + p.spare_row as usize) * o);
+        let y = dev.poison(MODELS * y_gap);
         let below = dev.poison(MODELS * stride((r + 1) * i));
         dev.linear_forward(p, a, params, y);
         dev.linear_grad_input(p, dz, params, gate, below);
         let (y, below) = (dev.get(y), dev.get(below));
         vec![
-            gather(&y, stride(r * o), r * o),
+            gather(&y, y_gap, r * o),
             gather(&below, stride((r + 1) * i), r * i),
         ]
     };

@@ -283,7 +283,8 @@ pub fn forward(cells: Cells, soft: bool, drop: f64) -> Case<'static> {
         let weights = draw(inputs, arena, arena);
         let (rows, gene, weights) = (dev.u(&rows), dev.f(&gene), dev.f(&weights));
         let centre = dev.poison(MODELS * stride(chunks * width));
-        let out = dev.poison(MODELS * stride(batch * width));
+        let out_gap = stride((batch + usize::from(soft)) * width);
+        let out = dev.poison(MODELS * out_gap);
         let first = First {
             models: MODELS as u32,
             n_genes: n as u32,
@@ -307,6 +308,7 @@ pub fn forward(cells: Cells, soft: bool, drop: f64) -> Case<'static> {
                 seed: 8,
                 stream: 16,
                 step: 2,
+                spare_row: u32::from(soft),
                 ..params(&packed, &page, batch, 3, width)
             };
             dev.sparse_forward(p, page, rows, gene, weights, centre, out);
@@ -314,7 +316,7 @@ pub fn forward(cells: Cells, soft: bool, drop: f64) -> Case<'static> {
         let (centre, out) = (dev.get(centre), dev.get(out));
         vec![
             gather(&centre, stride(chunks * width), chunks * width),
-            gather(&out, stride(batch * width), batch * width),
+            gather(&out, out_gap, batch * width),
         ]
     };
     let bound = move |want: &[Values], size: &[Values]| {
