@@ -50,11 +50,7 @@ fn main() -> ExitCode {
 
 /// `bench --check`: 0 where every kernel is right on every device.
 fn check(args: &bench::BenchArgs) -> ExitCode {
-    match run_table(
-        args.device.as_deref(),
-        args.check.browser,
-        args.json.is_some(),
-    ) {
+    match run_table(args) {
         Ok((text, right)) => match std::io::stdout().write_all(text.as_bytes()) {
             Err(e) if e.kind() != ErrorKind::BrokenPipe => {
                 tell(&format!(

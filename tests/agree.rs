@@ -96,6 +96,16 @@ fn arguments_and_errors() {
     assert_eq!(cpu.status.code(), Some(0), "{text}");
     assert!(text.contains("[1] CPU") && !text.contains("[2]"), "{text}");
     assert!(text.contains("sparse/transpose"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("table.json");
+    let path = file.to_str().unwrap();
+    let written = ["--check", "--device", "cpu", "--quiet", "--json", path];
+    let output = bench(&written);
+    assert!(output.stderr.is_empty());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
+    let table: Table = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(table.text(), text);
+    assert_eq!(bench(&written).status.code(), Some(1), "the file is there");
     let nowhere = bench(&["--check", "--device", "no such adapter"]);
     let said = String::from_utf8(nowhere.stderr).unwrap();
     assert_eq!(nowhere.status.code(), Some(1), "{said}");

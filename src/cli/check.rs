@@ -1,8 +1,11 @@
 //! `yoto-gpu bench --check`: every kernel on every implementation, against its twin.
-use super::run::Failure;
+use super::bench::BenchArgs;
+use super::run::{Failure, set_threads};
+use crate::bench::files;
 use crate::check::browser;
 use crate::check::table::{Target, run_all, targets};
 use crate::ops::DeviceInfo;
+use std::path::Path;
 
 /// What to check.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -16,18 +19,20 @@ pub struct CheckArgs {
     pub browser: bool,
 }
 
-/// Runs the check on the devices that `device` names (none: all) and returns what goes to stdout,
-/// a table or JSON, and whether all is right.
+/// Runs the check on the devices that `args.device` names (none: all) and returns what goes to
+/// stdout, the table or (`--json -`) JSON, and whether all is right. `--json FILE` is written.
 ///
 /// # Errors
-/// Where no device fits, or Chromium is asked for and not there.
-pub fn run_table(
-    device: Option<&str>,
-    with_browser: bool,
-    json: bool,
-) -> Result<(String, bool), Failure> {
-    let mut targets = targets(device)?;
-    if with_browser {
+/// Where no device fits, Chromium is asked for and not there, or FILE cannot be written.
+pub fn run_table(args: &BenchArgs) -> Result<(String, bool), Failure> {
+    let on_stdout = args.json.as_deref() == Some(Path::new("-"));
+    let file = args.json.as_deref().filter(|_| !on_stdout);
+    let file = file
+        .map(|p| files::Target::claim(p, args.force))
+        .transpose()?;
+    set_threads(args.threads)?;
+    let mut targets = targets(args.device.as_deref())?;
+    if args.check.browser {
         let path = browser::find().ok_or_else(|| Failure {
             what: "Chromium was not found".into(),
             hint: "install Chromium, name it in YOTO_CHROMIUM, or leave --browser out".into(),
@@ -35,20 +40,21 @@ pub fn run_table(
         targets.push(Target::Browser(path));
     }
     let table = run_all(&targets, |info: &DeviceInfo| {
-        // whoever closed stderr does not want to know
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("checking {} ({})\n", info.name, info.backend),
-        );
+        if !args.quiet {
+            // whoever closed stderr does not want to know
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("checking {} ({})\n", info.name, info.backend),
+            );
+        }
     });
-    let text = if json {
-        let text = serde_json::to_string_pretty(&table);
-        text.map_err(|e| Failure {
-            what: format!("the table: {e}"),
-            hint: "leave --json out".into(),
-        })? + "\n"
-    } else {
-        table.text()
-    };
+    let json = serde_json::to_string_pretty(&table).map_err(|e| Failure {
+        what: format!("the table: {e}"),
+        hint: "leave --json out".into(),
+    })? + "\n";
+    if let Some(file) = file {
+        file.write(&json)?;
+    }
+    let text = if on_stdout { json } else { table.text() };
     Ok((text, table.passes()))
 }

@@ -260,7 +260,12 @@ impl Gpu {
                 layout: Some(&pipeline_layout),
                 module,
                 entry_point: Some(entry.name),
-                compilation_options: Default::default(),
+                // no kernel reads workgroup memory before it wrote it (tests/tint.rs), and zeros take
+                // Mesa's GLSL compiler minutes
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
                 cache: None,
             });
         if let Some(e) = pollster::block_on(scope.pop()) {
