@@ -63,9 +63,6 @@ fn product(x: f32, dense: f32) -> f32 {
     return x * dense;
 }
 
-// sums of eight of the 64 columns of each gene of the block
-var<workgroup> eighth: array<f32, 256>;
-
 // One workgroup a block of genes, 64 columns and a network: R, then t = (R - mean d) / sd, dW = mask t.
 @compute @workgroup_size(256)
 fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -74,38 +71,9 @@ fn update(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     let h = group.y * COLUMNS + column;
     let first_d = model * model_stride((p.n_rows + 1u) * p.width);
     transpose_block(lane, group.x, h, model * p.row_stride + p.row_offset, first_d);
-    let genes = model_stride(p.n_genes);
-    let mean = model * 3u * genes;
-    let tiles = (p.width + COLUMNS - 1u) / COLUMNS;
-    let list = model * (tiles * genes + select(0u, model_stride(p.n_genes * p.width), p.add == 1u));
     for (var j = lane / COLUMNS; j < BLOCK; j += 4u) {
-        let g = group.x * BLOCK + j;
-        var along = 0.0;
-        if (g < p.n_genes && h < p.width) {
-            let at = g * p.width + h;
-            var r = total[j * COLUMNS + column];
-            if (p.add == 1u) {
-                r += work[list + tiles * genes + at];
-            }
-            let t = gene[mean + genes + g] * (r - gene[mean + g] * d[first_d + p.n_rows * p.width + h]);
-            along = t * params[model * p.arena + p.w_offset + at];
-            adam(model, p.w_offset + at, gene[mean + 2u * genes + g] * t, p.weight_decay);
-        }
-        total[j * COLUMNS + column] = along;
+        let sum = total[j * COLUMNS + column];
+        total[j * COLUMNS + column] = weight_step(model, group.x * BLOCK + j, h, sum);
     }
-    workgroupBarrier(); // the products t w stand
-    var sum = 0.0;
-    for (var i = lane % 8u; i < COLUMNS; i += 8u) {
-        sum += total[(lane / 8u) * COLUMNS + i];
-    }
-    eighth[lane] = sum;
-    workgroupBarrier(); // the sums of eight stand
-    let g = group.x * BLOCK + lane;
-    if (lane < BLOCK && g < p.n_genes) {
-        var u = 0.0;
-        for (var i = 0u; i < 8u; i++) {
-            u += eighth[8u * lane + i];
-        }
-        work[list + group.y * genes + g] = u;
-    }
+    reduce_lists(model, lane, group.x, group.y);
 }

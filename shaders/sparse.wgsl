@@ -42,30 +42,6 @@ var<workgroup> gene_of: array<u32, 256>;
 var<workgroup> factor_of: array<f32, 256>;
 var<workgroup> part: array<f32, 256>;
 
-fn put(model: u32, b: u32, h: u32, sum: f32) {
-    if (h < p.width) {
-        let z = params[model * p.arena + p.bias_offset + h] + sum;
-        let i = b * p.width + h;
-        var a = z;
-        if (p.activate == 1u) {
-            let keeps = z > 0.0 && dropout_keeps(p.seed + model, p.stream, p.step, p.drop_below, i);
-            a = select(0.0, z * p.keep_scale, keeps);
-        }
-        out[model * model_stride((p.n_rows + p.spare_row) * p.width) + i] = a;
-    }
-}
-
-// What the centring takes from column h: this team's share of the chunks.
-fn centring(model: u32, h: u32, team: u32, teams: u32) -> f32 {
-    var sum = 0.0;
-    if (h < p.width) {
-        for (var c = team; c < p.n_chunks; c += teams) {
-            sum += centre[model * model_stride(p.n_chunks * p.width) + c * p.width + h];
-        }
-    }
-    return sum;
-}
-
 @compute @workgroup_size(256)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let b = unfold(group);

@@ -1,7 +1,7 @@
 //! A device as the cases see it.
 use crate::cpu::Cpu;
 use crate::error::DeviceError;
-use crate::gpu::Gpu;
+use crate::gpu::{Form, Gpu};
 use crate::ops::{FBuf, Ops, UBuf};
 use crate::reference::Real;
 
@@ -21,6 +21,8 @@ pub trait Device: Ops {
     /// Makes dense layers use the tiles of this shape (an index into
     /// [`TILES`](crate::kernels::linear::TILES)), where the device has any.
     fn shape_tiles(&mut self, shape: usize);
+    /// Makes the first layer take its dense-tile form or its sparse one, where the device has both.
+    fn tile_first_layer(&mut self, tiled: bool);
     /// A buffer for an output, full of NaN.
     fn poison(&mut self, len: usize) -> FBuf {
         self.f(&vec![f32::NAN; len])
@@ -75,6 +77,9 @@ impl Device for Gpu {
     fn shape_tiles(&mut self, shape: usize) {
         self.set_tile(shape);
     }
+    fn tile_first_layer(&mut self, tiled: bool) {
+        self.set_form(if tiled { Form::Tiled } else { Form::Sparse });
+    }
     fn words(&mut self, b: UBuf) -> Vec<f64> {
         let read = self.read_u(b);
         let words = read.map(|words| words.into_iter().map(f64::from).collect());
@@ -93,6 +98,7 @@ impl<T: Real> Device for Cpu<T> {
         self.values(b).into_iter().map(Real::f64).collect()
     }
     fn shape_tiles(&mut self, _shape: usize) {}
+    fn tile_first_layer(&mut self, _tiled: bool) {}
     fn words(&mut self, b: UBuf) -> Vec<f64> {
         self.integers(b).iter().copied().map(f64::from).collect()
     }

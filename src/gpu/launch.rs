@@ -1,5 +1,5 @@
 //! The operations: each is one launch of a registered entry.
-use super::{Gpu, record::Range};
+use super::{Form, Gpu, record::Range};
 use crate::kernels::{
     ablate::{self, Ablate},
     adamw::{self, AdamW},
@@ -12,6 +12,7 @@ use crate::kernels::{
     softmask::{self, SoftMask},
     softsort::{self, SoftSort},
     sparse::{self, Sparse},
+    tiled_forward, tiled_update,
     topk::{self, TopK},
 };
 use crate::ops::{DeviceInfo, FBuf, Ops, PageBuf, Result, UBuf};
@@ -144,7 +145,10 @@ impl Ops for Gpu {
         out: FBuf,
     ) {
         let buffers = ranges![page.entries, page.blocks, rows, gene, params, centre, out];
-        self.launch(&sparse::FORWARD, &p, buffers, p.forward_groups());
+        match self.form {
+            Form::Sparse => self.launch(&sparse::FORWARD, &p, buffers, p.forward_groups()),
+            Form::Tiled => self.launch(&tiled_forward::FORWARD, &p, buffers, p.tiled_groups()),
+        }
     }
     fn first_update(
         &mut self,
@@ -159,7 +163,11 @@ impl Ops for Gpu {
     ) {
         let (entries, blocks) = (page.entries, page.blocks);
         let buffers = ranges![entries, blocks, rows, d, gene, params, moments, work];
-        self.launch(&first::UPDATE, &p, buffers, p.update_groups());
+        let entry = match self.form {
+            Form::Sparse => &first::UPDATE,
+            Form::Tiled => &tiled_update::UPDATE,
+        };
+        self.launch(entry, &p, buffers, p.update_groups());
     }
     fn linear_forward(&mut self, p: Linear, a: FBuf, params: FBuf, out: FBuf) {
         let (buffers, t) = (ranges![a, params, out], self.tile);

@@ -32,6 +32,16 @@ const PER_SUBMIT: u32 = 1024;
 /// The same on a software adapter, which nothing resets but which is slow.
 const PER_SUBMIT_SOFTWARE: u32 = 128;
 
+/// How the products of the first layer over all genes are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Entry by entry.
+    #[default]
+    Sparse,
+    /// By dense tiles that the entries are laid out in.
+    Tiled,
+}
+
 /// A device that wgpu drives.
 #[derive(Debug)]
 pub struct Gpu {
@@ -42,6 +52,8 @@ pub struct Gpu {
     allocations: Vec<Option<Allocation>>,
     held: u64,
     recording: Recording,
+    /// Form of the first layer.
+    form: Form,
     /// Tile shape of the dense layers, an index into `kernels::linear::TILES`.
     tile: usize,
     capture: capture::Capture,
@@ -112,6 +124,7 @@ impl Gpu {
             allocations: Vec::new(),
             held: 0,
             recording,
+            form: Form::Sparse,
             tile: DEFAULT_TILE,
             capture: capture::Capture::Off,
             fault,
@@ -135,6 +148,10 @@ impl Gpu {
             .get_or_insert(message.into());
     }
 
+    /// Form of the products of the first layer from now on.
+    pub fn set_form(&mut self, form: Form) {
+        self.form = form;
+    }
     /// Shape of the tiles of the dense layers from now on, an index into
     /// [`TILES`].
     pub fn set_tile(&mut self, shape: usize) {

@@ -59,6 +59,7 @@ pub const KERNEL: Kernel = Kernel {
         registry::MODEL,
         registry::TRANSPOSE,
         registry::ADAM,
+        registry::WEIGHTS,
     ],
     source: source!("first"),
     params_size: size_of::<First>(),

@@ -36,6 +36,8 @@ pub mod scores;
 pub mod softmask;
 pub mod softsort;
 pub mod sparse;
+pub mod tiled_forward;
+pub mod tiled_update;
 pub mod topk;
 
 use registry::Kernel;
@@ -55,5 +57,7 @@ pub const ALL: &[Kernel] = &[
     softmask::KERNEL,
     softsort::KERNEL,
     sparse::KERNEL,
+    tiled_forward::KERNEL,
+    tiled_update::KERNEL,
     topk::KERNEL,
 ];

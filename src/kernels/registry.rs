@@ -41,6 +41,10 @@ pub const MODEL: Source = source!("common/model");
 pub const ADAM: Source = source!("common/adam");
 /// Products of a block of genes.
 pub const TRANSPOSE: Source = source!("common/transpose");
+/// End of the first layer.
+pub const ACTIVATE: Source = source!("common/activate");
+/// Step of the first layer's weights.
+pub const WEIGHTS: Source = source!("common/weights");
 /// Products by tiles.
 pub const TILE: Source = source!("common/tile");
 /// Tiles of 32 x 32.
@@ -51,8 +55,8 @@ pub const TILE_64: Source = source!("common/tile_64");
 pub const TILE_128: Source = source!("common/tile_128");
 /// Every shared piece, for the tests.
 pub const COMMON: &[Source] = &[
-    FOLD, ENTRY, PHILOX, DROPOUT, REDUCE, SORTKEY, MODEL, ADAM, TRANSPOSE, TILE, TILE_32, TILE_64,
-    TILE_128,
+    FOLD, ENTRY, PHILOX, DROPOUT, REDUCE, SORTKEY, MODEL, ADAM, TRANSPOSE, ACTIVATE, WEIGHTS, TILE,
+    TILE_32, TILE_64, TILE_128,
 ];
 
 /// Element type of a storage buffer.

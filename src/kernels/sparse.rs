@@ -64,6 +64,7 @@ pub const KERNEL: Kernel = Kernel {
         registry::PHILOX,
         registry::DROPOUT,
         registry::MODEL,
+        registry::ACTIVATE,
         registry::TRANSPOSE,
     ],
     source: source!("sparse"),
@@ -109,6 +110,12 @@ impl Sparse {
     pub fn forward_groups(&self) -> [u32; 3] {
         let cells = if self.width == 0 { 0 } else { self.n_rows };
         on_z(fold(u64::from(cells), 1), self.models)
+    }
+    /// Workgroups of the dense-tile form: one 64 cells, 64 columns and network.
+    #[must_use]
+    pub fn tiled_groups(&self) -> [u32; 3] {
+        let tiles = u64::from(self.n_rows.div_ceil(64)) * u64::from(self.width.div_ceil(64));
+        on_z(fold(tiles, 1), self.models)
     }
     /// Workgroups of [`TRANSPOSE`]: one a block of genes and 64 columns.
     #[must_use]

@@ -43,10 +43,10 @@ fn forward() {
         .flat_map(|c| [(c, false), (c, true)])
         .enumerate()
     {
-        hold(
-            &mut gpu,
-            &cases::forward(case, soft, [0.0, 0.3, 0.0][i % 3]),
-        );
+        for tiled in [false, true] {
+            let drop = [0.0, 0.3, 0.0][i % 3];
+            hold(&mut gpu, &cases::forward(case, soft, drop, tiled));
+        }
     }
 }
 
@@ -54,7 +54,9 @@ fn forward() {
 fn first_update() {
     let Some(mut gpu) = gpu() else { return };
     for (case, soft) in CASES.into_iter().flat_map(|c| [(c, false), (c, true)]) {
-        hold(&mut gpu, &cases::first_update(case, soft));
+        for tiled in [false, true] {
+            hold(&mut gpu, &cases::first_update(case, soft, tiled));
+        }
     }
 }
 
@@ -96,7 +98,7 @@ fn forward_leaves_other_pages_alone() {
 fn forward_beyond_65535_groups() {
     let Some(mut gpu) = gpu() else { return };
     let many = cells(5, 3, 50, 1 << 20, 65_541, 1);
-    hold(&mut gpu, &cases::forward(many, true, 0.0));
+    hold(&mut gpu, &cases::forward(many, true, 0.0, false));
 }
 
 #[test]

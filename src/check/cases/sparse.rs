@@ -5,6 +5,7 @@ use crate::data::{dataset::Csr, packed::Packed, packed::Page};
 use crate::kernels::first::{self, First};
 use crate::kernels::panel::{self, Panel};
 use crate::kernels::sparse::{self, Sparse};
+use crate::kernels::{tiled_forward, tiled_update};
 use crate::ops::{CENTRE_CHUNK, FBuf, PageBuf, stride};
 use std::fmt;
 
@@ -12,12 +13,17 @@ use std::fmt;
 #[must_use]
 pub fn all() -> Vec<Case<'static>> {
     vec![
-        forward(SMALL, true, 0.0),
-        forward(SMALL, false, 0.25),
-        forward(PAGED, true, 0.0),
-        forward(WIDE, true, 0.25),
-        first_update(SMALL, true),
-        first_update(PAGED, false),
+        forward(SMALL, true, 0.0, false),
+        forward(SMALL, false, 0.25, false),
+        forward(PAGED, true, 0.0, false),
+        forward(WIDE, true, 0.25, false),
+        forward(SMALL, true, 0.25, true),
+        forward(SPREAD, false, 0.0, true),
+        forward(PAGED, true, 0.0, true),
+        first_update(SMALL, true, false),
+        first_update(PAGED, false, false),
+        first_update(SMALL, true, true),
+        first_update(PAGED, false, true),
         transpose(SMALL, 1, 1, false),
         transpose(PAGED, 2, 1, true),
         transpose(PAGED, 1, 2, false),
@@ -77,6 +83,15 @@ const WIDE: Cells = Cells {
     page_words: 1 << 20,
     batch: 3,
     width: 1100,
+};
+/// More cells than a tile has, and tiles of genes that a hard mask leaves out.
+const SPREAD: Cells = Cells {
+    n_cells: 50,
+    n_genes: 257,
+    percent: 20,
+    page_words: 1500,
+    batch: 70,
+    width: 7,
 };
 /// Several pages.
 const PAGED: Cells = Cells {
@@ -266,13 +281,13 @@ fn gene_lists(inputs: &mut Inputs, n: usize, soft: bool) -> Vec<f32> {
 /// The first layer of two networks: parts of the centring, then the batch's cells times masked weights,
 /// over all pages, with ReLU and dropout where `drop` is above 0.
 #[must_use]
-pub fn forward(cells: Cells, soft: bool, drop: f64) -> Case<'static> {
+pub fn forward(cells: Cells, soft: bool, drop: f64, tiled: bool) -> Case<'static> {
     let packed = cells.packed();
     let (n, width, batch) = (cells.n_genes, cells.width, cells.batch);
     let (w_offset, chunks) = (64, n.div_ceil(CENTRE_CHUNK));
     let bias_offset = w_offset + stride(n * width);
     let arena = bias_offset + stride(width);
-    let name = format!("sparse forward {cells} soft={soft} drop={drop}");
+    let name = format!("sparse forward {cells} soft={soft} drop={drop} tiled={tiled}");
     let run = move |dev: &mut dyn Device, inputs: &mut Inputs| {
         let rows = [
             cells.rows(3, &mut inputs.rng),
@@ -293,6 +308,7 @@ pub fn forward(cells: Cells, soft: bool, drop: f64) -> Case<'static> {
             w_offset: w_offset as u32,
             ..First::default()
         };
+        dev.tile_first_layer(tiled);
         dev.centre(first, gene, weights, centre);
         for page in upload(dev, &packed) {
             let p = Sparse {
@@ -327,13 +343,18 @@ pub fn forward(cells: Cells, soft: bool, drop: f64) -> Case<'static> {
             .collect();
         sums(2 * n + 6)(want, &size)
     };
-    Case::new(name, &[&first::CENTRE, &sparse::FORWARD], run, bound)
+    let entry = if tiled {
+        &tiled_forward::FORWARD
+    } else {
+        &sparse::FORWARD
+    };
+    Case::new(name, &[&first::CENTRE, entry], run, bound)
 }
 
 /// The AdamW step of the first layer's weights of two networks and the gradient of their masks, from the
 /// last page on (earlier ones through the transposed product).
 #[must_use]
-pub fn first_update(cells: Cells, soft: bool) -> Case<'static> {
+pub fn first_update(cells: Cells, soft: bool, tiled: bool) -> Case<'static> {
     let packed = cells.packed();
     let pages = packed.pages.len();
     let (n, width, batch) = (cells.n_genes, cells.width, cells.batch);
@@ -412,6 +433,11 @@ pub fn first_update(cells: Cells, soft: bool) -> Case<'static> {
         bounds.extend(sums(batch + width + pages + 6)(&want[3..], &size[3..]));
         bounds
     };
-    let name = format!("first update {cells} soft={soft}");
-    Case::new(name, &[&first::UPDATE; 4], run, bound)
+    let name = format!("first update {cells} soft={soft} tiled={tiled}");
+    let entry = if tiled {
+        &tiled_update::UPDATE
+    } else {
+        &first::UPDATE
+    };
+    Case::new(name, &[entry; 4], run, bound)
 }
