@@ -26,11 +26,8 @@ use memory::Allocation;
 use record::Recording;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Dispatches of one submission on a GPU: tens of milliseconds on a small one, well under the
-/// seconds after which drivers reset it.
+/// The most launches of one submission; how many it has follows from the time that they take.
 const PER_SUBMIT: u32 = 1024;
-/// The same on a software adapter, which nothing resets but which is slow.
-const PER_SUBMIT_SOFTWARE: u32 = 128;
 
 /// How the products of the first layer over all genes are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,13 +106,7 @@ impl Gpu {
                 lost(format!("lost: {text}"));
             }
         });
-        let software = info.device_type == wgpu::DeviceType::Cpu;
-        let per_submit = if software {
-            PER_SUBMIT_SOFTWARE
-        } else {
-            PER_SUBMIT
-        };
-        let recording = Recording::new(&device, per_submit);
+        let recording = Recording::new(&device, PER_SUBMIT);
         Ok(Self {
             device,
             queue,

@@ -5,11 +5,24 @@ use crate::kernels::{self, registry::Entry};
 use crate::ops::{FBuf, Result, UBuf};
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use wgpu::{BindGroupEntry, BindGroupLayoutEntry, BindingType, BufferBindingType};
 
 /// Submissions that may wait on the device; more would only hold memory.
 const IN_FLIGHT: usize = 3;
+/// Launches of the first submissions, before it is known how long they take.
+const FIRST_PER_SUBMIT: usize = 64;
+
+/// Launches of the next submissions where one of `now` took `took`: drivers reset a device whose
+/// submission lasts seconds, and short ones cost the host time.
+fn paced(now: usize, took: Duration) -> usize {
+    match took.as_millis() {
+        0..25 => now * 2,
+        25..100 => now,
+        _ => (now / 2).max(8),
+    }
+}
+
 /// Storage buffers of the widest entry.
 const WIDEST: usize = kernels::registry::MAX_STORAGE_BUFFERS as usize;
 /// Distance of the parameters of two launches in the uniform buffer.
@@ -57,7 +70,10 @@ pub(super) struct Recording {
     pass: Option<wgpu::ComputePass<'static>>,
     encoder: Option<wgpu::CommandEncoder>,
     pub(super) per_submit: usize,
+    most_per_submit: usize,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
+    /// When the last submission that was waited for ended.
+    last_done: Option<Instant>,
     pub(super) profile: Option<Box<Profile>>,
     pub(super) dispatches: u64,
     pub(super) bind_groups_made: u64,
@@ -81,8 +97,10 @@ impl Recording {
             params: Vec::with_capacity(per_submit as usize * STRIDE),
             pass: None,
             encoder: None,
-            per_submit: per_submit as usize,
+            per_submit: FIRST_PER_SUBMIT.min(per_submit as usize),
+            most_per_submit: per_submit as usize,
             in_flight: VecDeque::new(),
+            last_done: None,
             profile: None,
             dispatches: 0,
             bind_groups_made: 0,
@@ -332,6 +350,10 @@ impl Gpu {
         if self.recording.in_flight.len() > IN_FLIGHT {
             let oldest = self.recording.in_flight.pop_front();
             self.poll(oldest)?;
+            let (now, r) = (Instant::now(), &mut self.recording);
+            if let Some(last) = r.last_done.replace(now) {
+                r.per_submit = paced(r.per_submit, now - last).min(r.most_per_submit);
+            }
         }
         Ok(())
     }
@@ -354,6 +376,21 @@ impl Gpu {
     pub(super) fn wait(&mut self) -> Result<()> {
         self.submit_recorded()?;
         self.recording.in_flight.clear();
+        // after a pause the next one would seem to have taken as long
+        self.recording.last_done = None;
         self.poll(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn submissions_grow_and_shrink_with_their_time() {
+        assert_eq!(paced(64, Duration::from_millis(3)), 128);
+        assert_eq!(paced(64, Duration::from_millis(60)), 64);
+        assert_eq!(paced(64, Duration::from_millis(300)), 32);
+        assert_eq!(paced(9, Duration::from_secs(9)), 8);
     }
 }
