@@ -57,7 +57,7 @@ enum Device {
 ///
 /// # Errors
 /// No such device, no memory, a device that fails; with `all_devices` only where no device is left.
-pub fn run(plan: &Plan, say: &mut dyn FnMut(&str)) -> Result<Report> {
+pub fn run(plan: &Plan, say: &mut (dyn FnMut(&str) + Send)) -> Result<Report> {
     let date = host::now();
     let devices: Vec<Device> = if plan.all_devices {
         let gpus = all_candidates().into_iter().map(Box::new).map(Device::Gpu);
@@ -150,7 +150,7 @@ fn measure(
     plan: &Plan,
     work: &Work<'_>,
     begin: Instant,
-    say: &mut dyn FnMut(&str),
+    say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<DeviceResult> {
     let before = host::conditions();
     let mut stages = match device {
@@ -163,7 +163,8 @@ fn measure(
         }
         Device::Cpu => {
             let open = || Ok(Cpu::<f32>::default());
-            stages(&open, Target::Cpu, plan, work, (1, false), begin, say)?
+            // inside the pool, as the program trains
+            rayon::scope(|_| stages(&open, Target::Cpu, plan, work, (1, false), begin, say))?
         }
     };
     let peak_memory_bytes = host::peak_memory();
@@ -211,7 +212,7 @@ fn stages<D: Measured>(
     work: &Work<'_>,
     (dispatches, more): (u32, bool),
     begin: Instant,
-    say: &mut dyn FnMut(&str),
+    say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Stages> {
     let (size, models) = (plan.size, plan.models.unwrap_or(1));
     let settings = |phase: Phase| phase.settings(size.k, size.hidden, size.batch, plan.seed);

@@ -7,7 +7,7 @@ use crate::kernels::{
 use crate::ops::{BLOCK, CENTRE_CHUNK, FBuf, PageBuf, UBuf, stride};
 use crate::reference as twin;
 use crate::reference::linear::Gate;
-use crate::reference::sparse::TILE;
+use crate::reference::sparse::COLUMNS;
 use crate::reference::{Real, adamw::Adam};
 use rayon::prelude::*;
 
@@ -252,7 +252,7 @@ pub(super) fn first_update<T: Real>(
 ) {
     let (n, genes, width) = (p.n_rows as usize, p.n_genes as usize, p.width as usize);
     let (arena, arch, adam) = (p.arena as usize, cpu.arch, Adam::<T>::new(&p.adam()));
-    let tiles = width.div_ceil(TILE);
+    let tiles = width.div_ceil(64);
     let behind = tiles * stride(genes);
     let gap = behind + if p.add == 1 { stride(genes * width) } else { 0 };
     let mut moments_all = std::mem::take(&mut cpu.floats[moments.id as usize]);
@@ -287,16 +287,19 @@ pub(super) fn first_update<T: Real>(
                         batch.iter().enumerate().filter_map(of)
                     };
                     arch.dispatch(|| {
-                        for from in (0..width).step_by(TILE) {
-                            let columns = TILE.min(width - from);
-                            let mut sums = [T::ZERO; BLOCK * TILE];
+                        let mut sums = [T::ZERO; BLOCK * COLUMNS];
+                        for from in (0..width).step_by(COLUMNS) {
+                            let columns = COLUMNS.min(width - from);
+                            for row in sums.chunks_exact_mut(COLUMNS) {
+                                row[..columns].fill(T::ZERO);
+                            }
                             for (b, own) in cells() {
                                 let dense = &dense[b * width + from..][..columns];
                                 twin::sparse::transpose_tile(own, dense, &mut sums);
                             }
                             for (i, u) in u.iter_mut().enumerate() {
                                 let g = j * BLOCK + i;
-                                let sums = &mut sums[i * TILE..][..columns];
+                                let sums = &mut sums[i * COLUMNS..][..columns];
                                 if p.add == 1 {
                                     let old = &old[g * width + from..][..columns];
                                     sums.iter_mut().zip(old).for_each(|(s, &o)| *s += o);

@@ -30,11 +30,12 @@ pub fn gradient_row<T: Real>(r: &mut [T], w: &[T], mask: T, mean: T, inv_sd: T, 
     u
 }
 
-/// [`gradient_row`], then the AdamW step of the gene's weights.
+/// [`gradient_row`], then the AdamW step of the gene's weights, in one pass; `gene` = mean, inverse
+/// standard deviation, mask.
 #[inline(always)]
 pub fn update_row<T: Real>(
     adam: &Adam<T>,
-    r: &mut [T],
+    r: &[T],
     gene: (T, T, T),
     d: &[T],
     w: &mut [T],
@@ -42,7 +43,27 @@ pub fn update_row<T: Real>(
     v: &mut [T],
 ) -> T {
     let (mean, inv_sd, mask) = gene;
-    let u = gradient_row(r, w, mask, mean, inv_sd, d);
-    adam.range(w, r, m, v);
-    u
+    let one = |r: T, d: T, w: &mut T, m: &mut T, v: &mut T| {
+        let t = inv_sd * (r - mean * d);
+        let along = t * *w;
+        adam.one(w, mask * t, m, v);
+        along
+    };
+    let mut lanes = [T::ZERO; 16];
+    let (rs, r_rest) = r.as_chunks::<16>();
+    let (ds, d_rest) = d.as_chunks::<16>();
+    let (ws, w_rest) = w.as_chunks_mut::<16>();
+    let (ms, m_rest) = m.as_chunks_mut::<16>();
+    let (vs, v_rest) = v.as_chunks_mut::<16>();
+    let moments = ms.iter_mut().zip(vs);
+    for (((r, d), w), (m, v)) in rs.iter().zip(ds).zip(ws).zip(moments) {
+        for i in 0..16 {
+            lanes[i] += one(r[i], d[i], &mut w[i], &mut m[i], &mut v[i]);
+        }
+    }
+    let moments = m_rest.iter_mut().zip(v_rest);
+    for (((&r, &d), w), (m, v)) in r_rest.iter().zip(d_rest).zip(w_rest).zip(moments) {
+        lanes[0] += one(r, d, w, m, v);
+    }
+    lanes.iter().fold(T::ZERO, |s, &l| s + l)
 }

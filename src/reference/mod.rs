@@ -41,6 +41,8 @@ pub trait Real:
     const ZERO: Self;
     /// One.
     const ONE: Self;
+    /// Distance of 1 and the next value.
+    const EPSILON: Self;
     /// The nearest value.
     fn of(x: f64) -> Self;
     /// The value, exactly.
@@ -95,6 +97,7 @@ macro_rules! real {
         impl Real for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
+            const EPSILON: Self = <$t>::EPSILON;
             #[inline(always)]
             fn of(x: f64) -> Self {
                 x as Self
@@ -136,7 +139,15 @@ real!(f64, f64::exp);
 /// `y += a x`.
 #[inline(always)]
 pub fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
-    for (y, &x) in y.iter_mut().zip(x) {
+    // lengths that the compiler knows; the rest is short
+    let (xs, x_rest) = x.as_chunks::<16>();
+    let (ys, y_rest) = y.as_chunks_mut::<16>();
+    for (y, x) in ys.iter_mut().zip(xs) {
+        for i in 0..16 {
+            y[i] += a * x[i];
+        }
+    }
+    for (y, &x) in y_rest.iter_mut().zip(x_rest) {
         *y += a * x;
     }
 }

@@ -71,25 +71,24 @@ pub fn transpose_cell<T: Real>(entries: &[u32], power_x: u32, d: &[T], out: &mut
     }
 }
 
-/// [`transpose_cell`] of powers 1 into rows of [`TILE`] columns, of which `d` fills the first.
+/// Columns of the sums of a block of genes that are made at a time: they fit the first-level cache.
+pub const COLUMNS: usize = 128;
+
+/// [`transpose_cell`] of powers 1 into rows of [`COLUMNS`] columns, of which `d` fills the first.
 #[inline(always)]
-pub fn transpose_tile<T: Real>(entries: &[u32], d: &[T], out: &mut [T; BLOCK * TILE]) {
-    // whole tiles have a length that the compiler knows
-    if let Some(d) = d.first_chunk::<TILE>() {
-        for &entry in entries {
-            let (gene, x) = unpack(entry);
-            let x = T::of(f64::from(x));
-            if let Some(out) = out[(gene % BLOCK) * TILE..].first_chunk_mut::<TILE>() {
-                for i in 0..TILE {
+pub fn transpose_tile<T: Real>(entries: &[u32], d: &[T], out: &mut [T; BLOCK * COLUMNS]) {
+    let whole = d.first_chunk::<COLUMNS>();
+    for &entry in entries {
+        let (gene, x) = unpack(entry);
+        let (at, x) = ((gene % BLOCK) * COLUMNS, T::of(f64::from(x)));
+        match (whole, out[at..].first_chunk_mut::<COLUMNS>()) {
+            // a length that the compiler knows
+            (Some(d), Some(out)) => {
+                for i in 0..COLUMNS {
                     out[i] += x * d[i];
                 }
             }
+            _ => axpy(x, d, &mut out[at..at + d.len()]),
         }
-        return;
-    }
-    for &entry in entries {
-        let (gene, x) = unpack(entry);
-        let at = (gene % BLOCK) * TILE;
-        axpy(T::of(f64::from(x)), d, &mut out[at..at + d.len()]);
     }
 }
