@@ -95,6 +95,10 @@ pub struct PageBuf {
 pub trait Ops {
     /// Name of the device, for messages and results.
     fn info(&self) -> DeviceInfo;
+    /// What was chosen on this device and changes the last bits of results; empty where nothing was.
+    fn variant(&self) -> String {
+        String::new()
+    }
     /// The most elements that one buffer range may hold when bound.
     fn max_elements(&self) -> usize;
     /// Allocates `len` floats, zero.

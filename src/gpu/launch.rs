@@ -26,6 +26,9 @@ impl Ops for Gpu {
     fn info(&self) -> DeviceInfo {
         self.info.clone()
     }
+    fn variant(&self) -> String {
+        format!("tiles of {}, {:?} first layer", TILES[self.tile], self.form).to_lowercase()
+    }
     fn max_elements(&self) -> usize {
         self.max_elements
     }

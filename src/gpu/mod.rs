@@ -11,6 +11,7 @@ mod limits;
 mod memory;
 mod profile;
 mod record;
+pub mod tune;
 
 pub use adapter::{
     AdapterDescription, AdapterReport, Candidate, Pick, adapters, all_candidates, candidate, pick,
@@ -30,7 +31,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const PER_SUBMIT: u32 = 1024;
 
 /// How the products of the first layer over all genes are made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Form {
     /// Entry by entry.
     #[default]
@@ -49,6 +51,8 @@ pub struct Gpu {
     allocations: Vec<Option<Allocation>>,
     held: u64,
     recording: Recording,
+    /// Adapter, driver and program, as `tune` tells them apart.
+    key: String,
     /// Form of the first layer.
     form: Form,
     /// Tile shape of the dense layers, an index into `kernels::linear::TILES`.
@@ -107,7 +111,7 @@ impl Gpu {
             }
         });
         let recording = Recording::new(&device, PER_SUBMIT);
-        Ok(Self {
+        let mut gpu = Self {
             device,
             queue,
             info: adapter::describe(&info),
@@ -115,11 +119,17 @@ impl Gpu {
             allocations: Vec::new(),
             held: 0,
             recording,
+            key: tune::key(&info),
             form: Form::Sparse,
             tile: DEFAULT_TILE,
             capture: capture::Capture::Off,
             fault,
-        })
+        };
+        // a software adapter is for correctness: it takes what was not measured
+        if info.device_type != wgpu::DeviceType::Cpu {
+            gpu.tune(tune::cache_folder().as_deref())?;
+        }
+        Ok(gpu)
     }
 
     /// Fails where the device failed, now or before.

@@ -55,7 +55,7 @@ pub fn fit_all<O: Ops>(
         repeats,
         data.cells.n_cells,
         data.cells.n_genes,
-        &ops.info().name,
+        &format!("{} {}", ops.info().name, ops.variant()),
     );
     let state = match checkpoint.filter(|_| resume) {
         Some(path) => Some(checkpoint::load(path, &fingerprint)?),
