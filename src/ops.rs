@@ -99,6 +99,11 @@ pub trait Ops {
     fn variant(&self) -> String {
         String::new()
     }
+    /// Makes ready what the steps of training need, so that the first one does not wait for one kernel
+    /// after the other.
+    fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
     /// The most elements that one buffer range may hold when bound.
     fn max_elements(&self) -> usize;
     /// Allocates `len` floats, zero.

@@ -90,6 +90,12 @@ impl<O: Ops> Ops for Watched<O> {
     fn info(&self) -> DeviceInfo {
         self.inner.info()
     }
+    fn variant(&self) -> String {
+        self.inner.variant()
+    }
+    fn prepare(&mut self) -> Result<()> {
+        self.inner.prepare()
+    }
     fn max_elements(&self) -> usize {
         self.inner.max_elements()
     }

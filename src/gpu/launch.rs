@@ -26,6 +26,9 @@ impl Ops for Gpu {
     fn info(&self) -> DeviceInfo {
         self.info.clone()
     }
+    fn prepare(&mut self) -> Result<()> {
+        self.compile_with_cache()
+    }
     fn variant(&self) -> String {
         format!("tiles of {}, {:?} first layer", TILES[self.tile], self.form).to_lowercase()
     }

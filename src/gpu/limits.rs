@@ -45,7 +45,7 @@ pub struct FeatureUse {
 
 /// The features that are asked for where the adapter has them; none is needed.
 pub(super) fn wanted(adapter: &wgpu::Adapter) -> Features {
-    adapter.features() & Features::TIMESTAMP_QUERY
+    adapter.features() & (Features::TIMESTAMP_QUERY | Features::PIPELINE_CACHE)
 }
 
 /// Whether the adapter multiplies 16 x 16 tiles of f16 into f32.
@@ -78,7 +78,7 @@ pub(super) fn features(adapter: &wgpu::Adapter) -> Vec<FeatureUse> {
         row(
             "pipeline_cache",
             has.contains(Features::PIPELINE_CACHE),
-            "not used",
+            "keeps compiled kernels between runs",
         ),
         row(
             "shader_f16",

@@ -9,6 +9,7 @@ pub mod capture;
 mod launch;
 mod limits;
 mod memory;
+mod pipelines;
 mod profile;
 mod record;
 pub mod tune;
@@ -45,6 +46,7 @@ pub enum Form {
 #[derive(Debug)]
 pub struct Gpu {
     device: wgpu::Device,
+    adapter: wgpu::AdapterInfo,
     queue: wgpu::Queue,
     info: DeviceInfo,
     max_elements: usize,
@@ -113,6 +115,7 @@ impl Gpu {
         let recording = Recording::new(&device, PER_SUBMIT);
         let mut gpu = Self {
             device,
+            adapter: info.clone(),
             queue,
             info: adapter::describe(&info),
             max_elements: (max_bytes as usize / 4) / ALIGN * ALIGN,

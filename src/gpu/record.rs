@@ -1,4 +1,5 @@
 //! Recording: pipelines, bind groups, one compute pass for many launches, submission.
+use super::pipelines::Built;
 use super::{Gpu, capture::Event, profile::Profile};
 use crate::error::DeviceError;
 use crate::kernels::{self, registry::Entry};
@@ -6,7 +7,7 @@ use crate::ops::{FBuf, Result, UBuf};
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
-use wgpu::{BindGroupEntry, BindGroupLayoutEntry, BindingType, BufferBindingType};
+use wgpu::BindGroupEntry;
 
 /// Submissions that may wait on the device; more would only hold memory.
 const IN_FLIGHT: usize = 3;
@@ -50,19 +51,12 @@ impl From<UBuf> for Range {
     }
 }
 
-type Name = (&'static str, &'static str);
-
-#[derive(Debug)]
-struct Built {
-    layout: wgpu::BindGroupLayout,
-    pipeline: wgpu::ComputePipeline,
-}
+pub(super) type Name = (&'static str, &'static str);
 
 /// What was recorded and what recording needs.
 #[derive(Debug)]
 pub(super) struct Recording {
-    built: HashMap<Name, Built>,
-    modules: HashMap<&'static str, wgpu::ShaderModule>,
+    pub(super) built: HashMap<Name, Built>,
     groups: HashMap<(Name, [Range; WIDEST]), wgpu::BindGroup>,
     uniforms: wgpu::Buffer,
     params: Vec<u8>,
@@ -91,7 +85,6 @@ impl Recording {
         });
         Self {
             built: HashMap::new(),
-            modules: HashMap::new(),
             groups: HashMap::new(),
             uniforms,
             params: Vec::with_capacity(per_submit as usize * STRIDE),
@@ -121,7 +114,7 @@ impl Recording {
 }
 
 /// Bytes that the uniform of `size` bytes binds: some backends count whole rows of 16.
-fn uniform_bytes(size: usize) -> Option<NonZeroU64> {
+pub(super) fn uniform_bytes(size: usize) -> Option<NonZeroU64> {
     NonZeroU64::new(size.next_multiple_of(16) as u64)
 }
 
@@ -173,7 +166,8 @@ impl Gpu {
             return Err(DeviceError::Failed(message));
         }
         if !self.recording.built.contains_key(&name) {
-            self.build(entry)?;
+            let built = self.make(&[entry], None)?;
+            self.recording.built.extend(built);
         }
         let mut ranges = [Range::default(); WIDEST];
         ranges[..buffers.len()].copy_from_slice(buffers);
@@ -218,79 +212,6 @@ impl Gpu {
         if r.profile.is_some() {
             r.pass = None;
         }
-        Ok(())
-    }
-
-    /// Makes the layout and the pipeline of an entry.
-    fn build(&mut self, entry: &'static Entry) -> Result<()> {
-        let kernel = kernels::ALL.iter().find(|k| k.stem == entry.stem);
-        let kernel = kernel.ok_or_else(|| DeviceError::Failed("not registered".into()))?;
-        let buffer = |binding: u32, ty, dynamic, size| BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: BindingType::Buffer {
-                ty,
-                has_dynamic_offset: dynamic,
-                min_binding_size: size,
-            },
-            count: None,
-        };
-        let mut entries = vec![buffer(
-            0,
-            BufferBindingType::Uniform,
-            true,
-            uniform_bytes(kernel.params_size),
-        )];
-        entries.extend(entry.bindings.iter().map(|b| {
-            let read_only = !b.writes;
-            let ty = BufferBindingType::Storage { read_only };
-            buffer(b.index, ty, false, NonZeroU64::new(4))
-        }));
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let module = self
-            .recording
-            .modules
-            .entry(kernel.stem)
-            .or_insert_with(|| {
-                self.device
-                    .create_shader_module(wgpu::ShaderModuleDescriptor {
-                        label: Some(kernel.source.path),
-                        source: wgpu::ShaderSource::Wgsl(kernel.wgsl().into()),
-                    })
-            });
-        let layout = self
-            .device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some(entry.name),
-                entries: &entries,
-            });
-        let pipeline_layout = self
-            .device
-            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(entry.name),
-                bind_group_layouts: &[Some(&layout)],
-                immediate_size: 0,
-            });
-        let pipeline = self
-            .device
-            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(entry.name),
-                layout: Some(&pipeline_layout),
-                module,
-                entry_point: Some(entry.name),
-                // no kernel reads workgroup memory before it wrote it (tests/tint.rs), and zeros take
-                // Mesa's GLSL compiler minutes
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    zero_initialize_workgroup_memory: false,
-                    ..Default::default()
-                },
-                cache: None,
-            });
-        if let Some(e) = pollster::block_on(scope.pop()) {
-            return Err(DeviceError::Failed(e.to_string()));
-        }
-        let built = Built { layout, pipeline };
-        self.recording.built.insert((entry.stem, entry.name), built);
         Ok(())
     }
 

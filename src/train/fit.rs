@@ -61,6 +61,7 @@ pub fn fit_all<O: Ops>(
         Some(path) => Some(checkpoint::load(path, &fingerprint)?),
         None => None,
     };
+    ops.prepare()?;
     let before = state
         .as_ref()
         .map_or((0.0, 0), |s| (s.position.seconds, s.position.step));

@@ -72,6 +72,7 @@ impl<'a, O: Ops> Steps<'a, O> {
     ) -> Result<Self> {
         check(data, settings)?;
         check_repeats(settings.seed, models)?;
+        ops.prepare()?;
         let trainer = Trainer::new(ops, data, settings, models, String::new(), None)?;
         Ok(Self(trainer))
     }
