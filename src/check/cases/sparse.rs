@@ -376,6 +376,7 @@ pub fn first_update(cells: Cells, soft: bool, tiled: bool) -> Case<'static> {
             d[batch / 2 * width] += 0.01;
         }
         let (rows, gene, weights, d) = (dev.u(&rows), dev.f(&gene), dev.f(&weights), dev.f(&d));
+        dev.tile_first_layer(tiled);
         let (moments, work) = (
             dev.f(&vec![0.0; 2 * MODELS * arena]),
             dev.poison(MODELS * gap),
