@@ -1,5 +1,5 @@
 //! The operations: each takes its output out, calls the twin row by row, and puts it back.
-use super::{Cpu, allocate, cell_entries, rows, step};
+use super::{Cpu, allocate, cell_entries, dense, rows, step};
 use crate::kernels::{
     ablate::Ablate, adamw::AdamW, first::First, heads::Heads, linear::Linear, noise::Noise,
     panel::Panel, scores::Scores, softmask::SoftMask, softsort::SoftSort, sparse::Sparse,
@@ -179,10 +179,10 @@ impl<T: Real> Ops for Cpu<T> {
         step::panel_gather(self, p, page, rows, genes, stats, out);
     }
     fn linear_forward(&mut self, p: Linear, a: FBuf, params: FBuf, out: FBuf) {
-        step::linear_forward(self, p, a, params, out);
+        dense::linear_forward(self, p, a, params, out);
     }
     fn linear_grad_input(&mut self, p: Linear, dz: FBuf, params: FBuf, gate: FBuf, out: FBuf) {
-        step::linear_grad_input(self, p, dz, params, gate, out);
+        dense::linear_grad_input(self, p, dz, params, gate, out);
     }
     fn linear_update(
         &mut self,
@@ -195,7 +195,7 @@ impl<T: Real> Ops for Cpu<T> {
         loss: FBuf,
         losses: FBuf,
     ) {
-        step::linear_update(self, p, a, dz, [params, moments, dz_below, loss, losses]);
+        dense::linear_update(self, p, a, dz, [params, moments, dz_below, loss, losses]);
     }
     fn heads(
         &mut self,
@@ -209,7 +209,7 @@ impl<T: Real> Ops for Cpu<T> {
         loss: FBuf,
         dz: FBuf,
     ) {
-        step::heads(
+        dense::heads(
             self,
             p,
             [a, params, scales],

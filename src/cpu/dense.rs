@@ -1,0 +1,233 @@
+//! The dense operations of a training step, network by network.
+use super::step::{gate_of, moments_of, part, part_mut};
+use super::{Cpu, SERIAL_WORK, rows};
+use crate::kernels::{heads::Heads, linear::Linear};
+use crate::ops::{FBuf, UBuf, stride};
+use crate::reference as twin;
+use crate::reference::{Real, adamw::Adam};
+use rayon::prelude::*;
+
+/// Cells that one task of a dense layer takes.
+const ROWS: usize = 8;
+
+/// Weights and biases of network r.
+fn layer<T>(params: &[T], p: Linear, r: usize) -> (&[T], &[T]) {
+    let arena = &params[r * p.arena as usize..];
+    let w = &arena[p.w_offset as usize..][..(p.n_in * p.n_out) as usize];
+    (w, &arena[p.bias_offset as usize..][..p.n_out as usize])
+}
+
+pub(super) fn linear_forward<T: Real>(
+    cpu: &mut Cpu<T>,
+    p: Linear,
+    a: FBuf,
+    params: FBuf,
+    out: FBuf,
+) {
+    let (n, n_in, n_out) = (p.n_rows as usize, p.n_in as usize, p.n_out as usize);
+    let arch = cpu.arch;
+    cpu.with(out, |d, out| {
+        for r in 0..p.models as usize {
+            let a = part(d.f(a), r, stride(n * n_in), n * n_in);
+            let (w, bias) = layer(d.f(params), p, r);
+            let key = (p.seed, p.stream, p.step);
+            let gate = gate_of::<T>(p.activate, p.drop_below, p.keep_scale, key, r);
+            let gap = stride((n + p.spare_row as usize) * n_out);
+            let out = part_mut(out, r, gap, n * n_out);
+            rows(out, ROWS * n_out, n * n_in * n_out, |c, out| {
+                arch.dispatch(|| {
+                    for (i, y) in out.chunks_exact_mut(n_out).enumerate() {
+                        let row = c * ROWS + i;
+                        twin::linear::forward_row(&a[row * n_in..(row + 1) * n_in], w, bias, y);
+                        gate.apply(row * n_out, y);
+                    }
+                });
+            });
+        }
+    });
+}
+
+pub(super) fn linear_grad_input<T: Real>(
+    cpu: &mut Cpu<T>,
+    p: Linear,
+    dz: FBuf,
+    params: FBuf,
+    gate: FBuf,
+    out: FBuf,
+) {
+    let (n, n_in, n_out) = (p.n_rows as usize, p.n_in as usize, p.n_out as usize);
+    let (arch, keep) = (cpu.arch, T::of(f64::from(p.keep_scale)));
+    cpu.with(out, |d, out| {
+        for r in 0..p.models as usize {
+            let dz = part(d.f(dz), r, stride((n + 1) * n_out), n * n_out);
+            let a = part(d.f(gate), r, stride(n * n_in), n * n_in);
+            let (w, _) = layer(d.f(params), p, r);
+            let out = part_mut(out, r, stride((n + 1) * n_in), n * n_in);
+            rows(out, ROWS * n_in, n * n_in * n_out, |c, out| {
+                arch.dispatch(|| {
+                    for (i, out) in out.chunks_exact_mut(n_in).enumerate() {
+                        let row = c * ROWS + i;
+                        let dz = &dz[row * n_out..(row + 1) * n_out];
+                        let a = &a[row * n_in..(row + 1) * n_in];
+                        twin::linear::grad_input_row(dz, w, a, keep, out);
+                    }
+                });
+            });
+        }
+    });
+}
+
+pub(super) fn linear_update<T: Real>(
+    cpu: &mut Cpu<T>,
+    p: Linear,
+    a: FBuf,
+    dz: FBuf,
+    [params, moments, dz_below, loss, losses]: [FBuf; 5],
+) {
+    let (n, n_in, n_out) = (p.n_rows as usize, p.n_in as usize, p.n_out as usize);
+    let (arena, below, tasks) = (p.arena as usize, p.below as usize, p.n_tasks as usize);
+    let (arch, adam) = (cpu.arch, Adam::<T>::new(&p.adam()));
+    let plain = adam.without_decay();
+    let mut moments_all = std::mem::take(&mut cpu.floats[moments.id as usize]);
+    let mut below_all = std::mem::take(&mut cpu.floats[dz_below.id as usize]);
+    let mut losses_all = std::mem::take(&mut cpu.floats[losses.id as usize]);
+    let mut scratch = std::mem::take(&mut cpu.scratch);
+    scratch.clear();
+    scratch.resize(n_in * n_out + n_out, T::ZERO);
+    let (dw, sums) = scratch.split_at_mut(n_in * n_out);
+    cpu.with(params, |d, params| {
+        for r in 0..p.models as usize {
+            let a = part(d.f(a), r, stride(n * n_in), n * n_in);
+            let dz = part(d.f(dz), r, stride((n + 1) * n_out), n * n_out);
+            let all = &mut moments_all[moments.offset..];
+            let own = part_mut(params, r, arena, arena);
+            let at = p.w_offset as usize;
+            let (m, v) = moments_of(all, r, arena, at, n_in * n_out);
+            let w = &mut own[at..at + n_in * n_out];
+            if n_in * n_out > 0 {
+                rows(dw, ROWS * n_out, n * n_in * n_out, |c, dw| {
+                    arch.dispatch(|| {
+                        for (i, dw) in dw.chunks_exact_mut(n_out).enumerate() {
+                            twin::linear::grad_weight_row(c * ROWS + i, n_in, a, dz, dw);
+                        }
+                    });
+                });
+                arch.dispatch(|| adam.range(w, dw, m, v));
+            }
+            let mut bias = |at: usize, sums: &[T]| {
+                let (m, v) = moments_of(all, r, arena, at, sums.len());
+                plain.range(&mut own[at..at + sums.len()], sums, m, v);
+            };
+            if p.own_bias == 1 {
+                arch.dispatch(|| twin::linear::column_sum(dz, sums));
+                bias(p.bias_offset as usize, sums);
+            }
+            if below > 0 {
+                let gap = stride((n + 1) * below);
+                let dz = part_mut(&mut below_all[dz_below.offset..], r, gap, (n + 1) * below);
+                let (dz, sums) = dz.split_at_mut(n * below);
+                arch.dispatch(|| twin::linear::column_sum(dz, sums));
+                bias(p.below_offset as usize, sums);
+            }
+            let loss = part(d.f(loss), r, stride(tasks * n), tasks * n);
+            let slot = losses.offset + r * p.slot_stride as usize + p.slot as usize;
+            for t in 0..tasks {
+                let own = loss[t * n..(t + 1) * n].iter();
+                losses_all[slot + t] = own.fold(T::ZERO, |s, &x| s + x);
+            }
+        }
+    });
+    cpu.scratch = scratch;
+    cpu.floats[losses.id as usize] = losses_all;
+    cpu.floats[dz_below.id as usize] = below_all;
+    cpu.floats[moments.id as usize] = moments_all;
+}
+
+pub(super) fn heads<T: Real>(
+    cpu: &mut Cpu<T>,
+    p: Heads,
+    [a, params, scales]: [FBuf; 3],
+    batch: UBuf,
+    targets: UBuf,
+    [logits, loss, dz]: [FBuf; 3],
+) {
+    let (n, n_in, n_out) = (p.n_rows as usize, p.n_in as usize, p.n_out as usize);
+    let (tasks, arch, keep) = (p.n_tasks as usize, cpu.arch, T::of(f64::from(p.keep_scale)));
+    let mut loss_all = std::mem::take(&mut cpu.floats[loss.id as usize]);
+    let mut dz_all = std::mem::take(&mut cpu.floats[dz.id as usize]);
+    let mut losses = std::mem::take(&mut cpu.scratch);
+    cpu.with(logits, |d, logits| {
+        let targets = d.u(targets);
+        for r in 0..p.models as usize {
+            let at = r * p.row_stride as usize + p.row_offset as usize;
+            let batch = &d.u(batch)[at..at + n];
+            let at = r * p.scale_stride as usize + p.scale_offset as usize;
+            let scales = &d.f(scales)[at..at + tasks];
+            let a = part(d.f(a), r, stride(n * n_in), n * n_in);
+            let arena = &d.f(params)[r * p.arena as usize..];
+            let w = &arena[p.w_offset as usize..][..n_in * n_out];
+            let bias = &arena[p.bias_offset as usize..][..n_out];
+            let logits = part_mut(logits, r, stride((n + 1) * n_out), n * n_out);
+            let below = p.gradients == 1 && n_in > 0;
+            let dz = &mut dz_all[dz.offset..];
+            let dz = part_mut(
+                dz,
+                r,
+                stride((n + 1) * n_in),
+                if below { n * n_in } else { 0 },
+            );
+            losses.clear();
+            losses.resize(tasks * n, T::ZERO);
+            let cells = |first: usize, logits: &mut [T], losses: &mut [T], dz: &mut [T]| {
+                arch.dispatch(|| {
+                    let rows = logits.chunks_exact_mut(n_out);
+                    for (i, (logits, losses)) in
+                        rows.zip(losses.chunks_exact_mut(tasks)).enumerate()
+                    {
+                        let b = first + i;
+                        let a = &a[b * n_in..(b + 1) * n_in];
+                        if n_in > 0 {
+                            twin::linear::forward_row(a, w, bias, logits);
+                        }
+                        let cell = batch[b] as usize;
+                        twin::heads::cell(&p, targets, scales, cell, logits, |t, x| losses[t] = x);
+                        if below {
+                            let dz = &mut dz[i * n_in..(i + 1) * n_in];
+                            twin::linear::grad_input_row(logits, w, a, keep, dz);
+                        }
+                    }
+                });
+            };
+            if n * (n_in + 8) * n_out < SERIAL_WORK || tasks == 0 {
+                cells(0, logits, &mut losses, dz);
+            } else {
+                let at_once = n.div_ceil(2 * rayon::current_num_threads()).max(8);
+                let parts = logits.par_chunks_mut(at_once * n_out);
+                let parts = parts
+                    .zip(losses.par_chunks_mut(at_once * tasks))
+                    .enumerate();
+                if below {
+                    let parts = parts.zip(dz.par_chunks_mut(at_once * n_in));
+                    parts.for_each(|((c, (x, l)), dz)| cells(c * at_once, x, l, dz));
+                } else {
+                    parts.for_each(|(c, (x, l))| cells(c * at_once, x, l, &mut []));
+                }
+            }
+            // by task
+            let loss = part_mut(
+                &mut loss_all[loss.offset..],
+                r,
+                stride(tasks * n),
+                tasks * n,
+            );
+            for (b, own) in losses.chunks_exact(tasks.max(1)).enumerate() {
+                own.iter()
+                    .enumerate()
+                    .for_each(|(t, &x)| loss[t * n + b] = x);
+            }
+        }
+    });
+    cpu.scratch = losses;
+    cpu.floats[dz.id as usize] = dz_all;
+    cpu.floats[loss.id as usize] = loss_all;
+}
