@@ -7,7 +7,7 @@
 //! file -> Dataset -> Prepared -> (TrainingData, SealedTest) -> Fit -> result files
 //! ```
 //!
-//! One function a stage, each from the last one's value: [`data::h5ad::read`],
+//! One function a stage, each from the last one's value: [`data::open()`],
 //! [`data::prepare::prepare`], [`data::split::split`], [`train::fit`], then
 //! [`report::predict::predict`] and [`report::files::write_results`]. No stage prints; progress goes
 //! through a callback. The test cells are sealed by type ([`data::cells::SealedTest`]): training

@@ -2,7 +2,7 @@
 use super::progress::Reporter;
 use super::train::{TrainArgs, TrainConfig};
 use crate::data::split::{SplitSettings, split};
-use crate::data::{demo, h5ad, prepare};
+use crate::data::{self, demo, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
 use crate::gpu::{Pick, pick};
 use crate::ops::Ops;
@@ -122,7 +122,7 @@ fn with_device<O: Ops>(
     let c = &args.config;
     let columns = c.columns();
     let dataset = match &c.data {
-        Some(path) => h5ad::read(path, &columns)?,
+        Some(path) => data::open(path, &c.reading(columns))?,
         None => demo::dataset(&columns)?,
     };
     dataset

@@ -3,6 +3,7 @@
 //! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
 //! [`TrainArgs`] only says where the result goes.
 use crate::data::prepare::InputChoice;
+use crate::data::{Options, Which};
 use crate::train::settings::{Recipe, Relaxation, Settings};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
@@ -54,8 +55,8 @@ pub struct TrainArgs {
 /// What decides the result of `train`.
 #[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
 pub struct TrainConfig {
-    /// Annotated matrix as scanpy writes it (.h5ad, AnnData 0.8 or later) [default: the embedded
-    /// demo]
+    /// Cells x genes: .h5ad, .h5 or a directory of 10x Genomics, .loom, or a table (.csv, .tsv, .gz)
+    /// [default: the embedded demo]
     #[arg(value_name = "DATA")]
     pub data: Option<PathBuf>,
     /// Column of obs to predict as classes; repeat for several tasks [demo: cell_type]
@@ -64,6 +65,23 @@ pub struct TrainConfig {
     /// Column of obs to predict as a number; repeat for several tasks
     #[arg(long, value_name = "COLUMN", help_heading = "Tasks and data")]
     pub regress: Vec<String>,
+    /// Read this layer in place of X
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "raw",
+        help_heading = "Tasks and data"
+    )]
+    #[serde(default)]
+    pub layer: Option<String>,
+    /// Read raw (adata.raw.X, with its genes) in place of X
+    #[arg(long, help_heading = "Tasks and data")]
+    #[serde(default)]
+    pub raw: bool,
+    /// Table (.csv, .tsv, .gz) with further columns of obs, such as labels, by cell name
+    #[arg(long, value_name = "FILE", help_heading = "Tasks and data")]
+    #[serde(default)]
+    pub labels: Option<PathBuf>,
     /// What X holds: counts (become log1p of counts per 10,000), log (taken as they are), binary
     /// (detected or not); auto takes whole numbers for counts
     #[arg(
@@ -187,6 +205,9 @@ impl TrainConfig {
         if resume {
             return Ok(());
         }
+        if self.data.is_none() && (self.layer.is_some() || self.raw || self.labels.is_some()) {
+            return Err("--layer, --raw and --labels want a file: name it as DATA".into());
+        }
         if self.label.is_empty() && self.regress.is_empty() {
             if self.data.is_some() {
                 return Err(
@@ -224,6 +245,20 @@ impl TrainConfig {
             lr: self.lr,
             relaxation: self.relaxation,
             recipe: self.recipe.clone(),
+        }
+    }
+
+    /// What is read of the file, besides these `columns`.
+    #[must_use]
+    pub fn reading(&self, columns: Vec<String>) -> Options {
+        Options {
+            columns,
+            which: match &self.layer {
+                Some(name) => Which::Layer(name.clone()),
+                None if self.raw => Which::Raw,
+                None => Which::X,
+            },
+            labels: self.labels.clone(),
         }
     }
 

@@ -74,10 +74,11 @@ pub fn prepare(
         var_names,
         columns,
         mut notices,
+        has_raw,
     } = dataset;
     let tasks = labels::tasks(&columns, labels, regress)
         .map_err(|e| DataError::new(format!("{path}: {}", e.what), e.hint))?;
-    let seen = check(&x, &obs_names, &var_names)
+    let seen = check(&x, &obs_names, &var_names, has_raw)
         .map_err(|e| DataError::new(format!("{path}: {}", e.what), e.hint))?;
     let transform = match input {
         InputChoice::Auto if seen.integers => Transform::Counts,
@@ -121,7 +122,12 @@ struct Seen {
 }
 
 /// Looks at every stored value once.
-fn check(x: &Csr, obs_names: &[String], var_names: &[String]) -> Result<Seen, DataError> {
+fn check(
+    x: &Csr,
+    obs_names: &[String],
+    var_names: &[String],
+    has_raw: bool,
+) -> Result<Seen, DataError> {
     if x.nnz() == 0 {
         return Err(DataError::new(
             format!(
@@ -146,7 +152,11 @@ fn check(x: &Csr, obs_names: &[String], var_names: &[String]) -> Result<Seen, Da
         return Err(if value < 0.0 && value.is_finite() {
             DataError::new(
                 format!("X holds the negative value {value} at {place}"),
-                "scaled data cannot be used: put raw counts or log values into X (for instance adata.X = adata.raw.X)",
+                if has_raw {
+                    "scaled data cannot be used: the file also has unscaled values, which --raw reads"
+                } else {
+                    "scaled data cannot be used: put raw counts or log values into X, or read them from a layer with --layer"
+                },
             )
         } else {
             DataError::new(
