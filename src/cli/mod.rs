@@ -1,7 +1,9 @@
 //! Flags and their help, one file a subcommand; what they do is the business of the stages.
 pub mod bench;
 pub mod check;
+pub mod convert;
 pub mod devices;
+pub mod inspect;
 pub mod progress;
 pub mod run;
 pub mod train;
@@ -29,6 +31,10 @@ pub struct Cli {
 pub enum Command {
     /// Pick a panel of k genes and train the network that reads only them
     Train(Box<train::TrainArgs>),
+    /// Say what is in a file, without reading it whole, and how to train on it
+    Inspect(inspect::InspectArgs),
+    /// Write any file that train reads as a modern .h5ad
+    Convert(convert::ConvertArgs),
     /// List the adapters, what the kernels need of them, and which one `--device auto` takes
     Devices(devices::DevicesArgs),
     /// Measure a device, its kernels and the training step on simulated data, or check the kernels

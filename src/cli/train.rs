@@ -253,11 +253,7 @@ impl TrainConfig {
     pub fn reading(&self, columns: Vec<String>) -> Options {
         Options {
             columns,
-            which: match &self.layer {
-                Some(name) => Which::Layer(name.clone()),
-                None if self.raw => Which::Raw,
-                None => Which::X,
-            },
+            which: Which::chosen(self.layer.as_deref(), self.raw),
             labels: self.labels.clone(),
         }
     }

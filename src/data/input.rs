@@ -18,6 +18,18 @@ pub enum Which {
     Raw,
 }
 
+impl Which {
+    /// What the flags `--layer` and `--raw` choose.
+    #[must_use]
+    pub fn chosen(layer: Option<&str>, raw: bool) -> Self {
+        match layer {
+            Some(name) => Self::Layer(name.to_owned()),
+            None if raw => Self::Raw,
+            None => Self::X,
+        }
+    }
+}
+
 /// Cells or genes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Axis {
@@ -57,6 +69,10 @@ pub(crate) trait Input {
     /// Names of the layers.
     fn layers(&self) -> Vec<String> {
         Vec::new()
+    }
+    /// Whether there is an X.
+    fn has_x(&self) -> bool {
+        true
     }
     /// Whether there is a `raw`.
     fn has_raw(&self) -> bool {

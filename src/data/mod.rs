@@ -3,11 +3,13 @@
 //! The test cells leave the split as a [`cells::SealedTest`], which training cannot read.
 mod assign;
 pub mod cells;
+mod convert;
 pub mod dataset;
 pub mod demo;
 mod h5;
 mod h5ad;
 mod input;
+mod inspect;
 mod keep;
 mod label_file;
 mod labels;
@@ -27,6 +29,9 @@ mod text;
 mod tidy;
 mod triples;
 pub mod values;
+mod write;
 
+pub use convert::{Conversion, convert};
 pub use input::Which;
+pub use inspect::{ColumnInfo, Inspection, Matrix, inspect};
 pub use open::{Options, open};

@@ -33,10 +33,7 @@ pub struct Options {
 /// such matrix or column, anything damaged.
 pub fn open(path: &Path, options: &Options) -> Result<Dataset> {
     let shown = path.display().to_string();
-    let begin = |e: DataError| match e.what.starts_with(&shown) {
-        true => e,
-        false => DataError::new(format!("{shown}: {}", e.what), e.hint),
-    };
+    let begin = |e: DataError| DataError::new(prefixed(&shown, &e.what), e.hint);
     let input = detect(path, &options.columns).map_err(begin)?;
     let obs_names = input.obs_names().map_err(begin)?;
     let labels = match &options.labels {
@@ -46,6 +43,15 @@ pub fn open(path: &Path, options: &Options) -> Result<Dataset> {
     let mut dataset = read(&*input, obs_names, labels.as_ref(), options).map_err(begin)?;
     dataset.path = shown;
     Ok(dataset)
+}
+
+/// Puts the path before what was found, once.
+pub(crate) fn prefixed(path: &str, what: &str) -> String {
+    if what.starts_with(path) {
+        what.to_owned()
+    } else {
+        format!("{path}: {what}")
+    }
 }
 
 fn read(

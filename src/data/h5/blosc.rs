@@ -52,6 +52,8 @@ pub(super) fn unpack(bytes: &[u8], most: usize) -> Result<Vec<u8>> {
         out.extend(match flags & (SHUFFLED | BITSHUFFLED) {
             0 => unpacked,
             SHUFFLED => unshuffle(&unpacked, width),
+            // format 2 leaves blocks as they are that do not divide into 8 elements
+            _ if head[0] < 3 && unpacked.len() / width % 8 != 0 => unpacked,
             _ => unbits(&unpacked, width),
         });
     }

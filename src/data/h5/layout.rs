@@ -92,7 +92,7 @@ pub(super) fn parse(
 ) -> Result<Place> {
     let mut c = source.cursor(data);
     let (version, class) = (c.u8()?, c.u8()?);
-    if !(3..=4).contains(&version) {
+    if !(3..=5).contains(&version) {
         return Err(damaged(format!(
             "a layout has the version {version}, which is not read here"
         )));
@@ -154,7 +154,7 @@ pub(super) fn parse(
     }
 }
 
-/// The indices of version 4, which `libver="latest"` writes.
+/// The indices of versions 4 and 5, which `libver="latest"` writes.
 fn indexed(
     source: &Source,
     c: &mut super::source::Cursor,

@@ -151,6 +151,9 @@ impl Input for H5ad {
         };
         layers.names().map(str::to_owned).collect()
     }
+    fn has_x(&self) -> bool {
+        self.root.has("X")
+    }
     fn has_raw(&self) -> bool {
         matches!(self.raw("raw.X", "X"), Ok(Some(_)))
     }

@@ -1,0 +1,52 @@
+//! `yoto-gpu convert`: its flags and what it does.
+use super::progress::Reporter;
+use super::run::{Failure, Outcome};
+use crate::data::{self, Conversion, Which};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Flags of `convert`.
+#[derive(Clone, Debug, Args)]
+pub struct ConvertArgs {
+    /// File or directory of any format that `train` reads
+    #[arg(value_name = "IN")]
+    pub from: PathBuf,
+    /// The .h5ad file to write, in the layout of AnnData 0.8 and later
+    #[arg(value_name = "OUT.h5ad")]
+    pub to: PathBuf,
+    /// Make this layer X
+    #[arg(long, value_name = "NAME", conflicts_with = "raw")]
+    pub layer: Option<String>,
+    /// Make raw X, with its genes
+    #[arg(long)]
+    pub raw: bool,
+    /// Table (.csv, .tsv, .gz) whose columns go into obs, by cell name
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// Replace OUT.h5ad where it is there already
+    #[arg(long)]
+    pub force: bool,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Runs `convert`.
+///
+/// # Errors
+/// Of either file, as a sentence and a hint.
+pub fn run(args: &ConvertArgs) -> Result<Outcome, Failure> {
+    let how = Conversion {
+        which: Which::chosen(args.layer.as_deref(), args.raw),
+        labels: args.labels.clone(),
+        force: args.force,
+    };
+    let reporter = Reporter::new(args.quiet);
+    for notice in data::convert(&args.from, &args.to, &how)? {
+        reporter.say(&format!("note: {notice}"));
+    }
+    Ok(Outcome {
+        text: String::new(),
+        stopped: false,
+    })
+}
