@@ -55,10 +55,12 @@ pub(crate) fn bad(path: &Path, e: &csv::Error) -> DataError {
         csv::ErrorKind::Utf8 { .. } => "it is not UTF-8".to_owned(),
         _ => e.to_string(),
     };
-    DataError::new(
-        format!("{}: {line}{what}", path.display()),
-        "the table must be text in UTF-8; save it again from the program that made it",
-    )
+    let hint = if matches!(e.kind(), csv::ErrorKind::Io(_)) {
+        "the file may be cut short: copy or download it again"
+    } else {
+        "the table must be text in UTF-8; save it again from the program that made it"
+    };
+    DataError::new(format!("{}: {line}{what}", path.display()), hint)
 }
 
 /// Whether a field says that there is no value.

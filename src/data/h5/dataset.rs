@@ -10,7 +10,8 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// No deflate stream unpacks to more than 1,032 times its size.
+/// No deflate stream unpacks to more than 1,032 times its size; what Zstandard or Blosc pack
+/// further as a whole holds nothing.
 const MOST_PACKED: u64 = 1100;
 /// Unpacked bytes that need no stored bytes to back them.
 const FREE_BYTES: u64 = 64 << 20;
@@ -85,14 +86,9 @@ impl Dataset {
                 let left = source.len.saturating_sub(source.base).saturating_sub(*at);
                 (left, left)
             }
-            Place::Chunked { dims, chunks } => {
+            Place::Chunked { chunks, .. } => {
                 let stored = chunks.iter().fold(0u64, |n, c| n.saturating_add(c.size));
-                let each = dims.iter().fold(width, |p, d| p.saturating_mul(*d));
-                let most = if filters::tame(&filters) {
-                    stored.saturating_mul(MOST_PACKED)
-                } else {
-                    each.saturating_mul(chunks.len() as u64)
-                };
+                let most = stored.saturating_mul(MOST_PACKED);
                 (stored, most.saturating_add(FREE_BYTES))
             }
         };

@@ -61,13 +61,13 @@ impl Source {
 
     /// Reads `n` bytes of a structure at an address.
     pub(super) fn read(&self, at: u64, n: u64) -> Result<Vec<u8>> {
+        let bytes = self.data(at, n)?;
+        // even the smallest read costs something
         let read = self.structures.fetch_add(n + 64, Ordering::Relaxed);
         if read > self.len.saturating_mul(64).saturating_add(256 << 20) {
-            return Err(damaged(
-                "its structures refer to each other without end".to_owned(),
-            ));
+            return Err(damaged("its structures refer to each other without end"));
         }
-        self.data(at, n)
+        Ok(bytes)
     }
 
     /// Reads at most `n` bytes of a structure at an address: fewer where the file ends.
