@@ -4,6 +4,7 @@ pub mod check;
 pub mod devices;
 pub mod progress;
 pub mod run;
+pub mod sizes;
 pub mod train;
 
 use clap::{Parser, Subcommand};

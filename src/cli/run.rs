@@ -6,8 +6,7 @@ use crate::data::{demo, h5ad, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
 use crate::gpu::{Pick, pick};
 use crate::ops::Ops;
-use crate::report::files::{CHECKPOINT, Claim, RunDir, write_results};
-use crate::report::predict::{predict, scores};
+use crate::report::files::{CHECKPOINT, Claim, Panel, RunDir, write_results};
 use crate::report::repeats::Repeats;
 use crate::report::summary::Summary;
 use crate::train;
@@ -165,7 +164,7 @@ fn with_device<O: Ops>(
     let checkpoint = dir.join(CHECKPOINT);
     // nothing of an earlier run is touched before the first epoch is done
     let mut begun = args.resume.then_some(Ok(()));
-    let fitted = train::fit_all(
+    let fitted = train::panels::fit_panels(
         ops,
         &data,
         &settings,
@@ -181,9 +180,11 @@ fn with_device<O: Ops>(
         },
     );
     reporter.done();
-    let mut fits: Vec<Fit> = fitted?;
-    let (best, repeats) = Repeats::new(&fits, c.seed);
-    let fitted = fits.swap_remove(best);
+    let trained = fitted?;
+    let fits = &trained.fits;
+    let main = if c.genes.auto() { smallest(fits, c.tolerance) } else { 0 };
+    let agreement = trained.agreements.get(main);
+    let repeats = agreement.map(|a| Repeats::new(a, &data, c.seed));
     match begun {
         Some(result) => result?,
         None => {
@@ -193,21 +194,13 @@ fn with_device<O: Ops>(
     }
     drop(data);
     let test = sealed.open();
-    let predicted = predict(&fitted.model, &test.x);
-    let scored = scores(&fitted.model, &test, &predicted);
+    let panels: Vec<Panel> = fits.iter().map(|f| Panel::new(f, &test)).collect();
     let out = args.out.display().to_string();
-    let summary = Summary::new(
-        &fitted,
-        ops.info(),
-        &path,
-        &summary,
-        &scored,
-        c.seed,
-        repeats,
-        &out,
-    );
-    write_results(dir, &fitted, &test, &predicted, &summary, config)?;
-    if fitted.stopped {
+    let device = ops.info();
+    let summary = Summary::new(&panels, main, device, &path, &summary, c.seed, repeats, &out);
+    write_results(dir, &panels, main, &test, &summary, config)?;
+    let stopped = fits.iter().any(|f| f.stopped);
+    if stopped {
         let then = if checkpoint.is_file() {
             "; --resume goes on from the last checkpoint"
         } else {
@@ -227,8 +220,16 @@ fn with_device<O: Ops>(
     };
     Ok(Outcome {
         text,
-        stopped: fitted.stopped,
+        stopped,
     })
+}
+
+/// The smallest panel whose validation score is within `tolerance` of the best one's.
+fn smallest(fits: &[Fit], tolerance: f64) -> usize {
+    let score = |f: &Fit| f.best_score.unwrap_or(f64::NEG_INFINITY);
+    let best = fits.iter().map(score).fold(f64::NEG_INFINITY, f64::max);
+    let good = (0..fits.len()).filter(|&i| score(&fits[i]) >= best - tolerance);
+    good.min_by_key(|&i| fits[i].model.genes.len()).unwrap_or(0)
 }
 
 /// The settings of the run in --out; what stands on the command line must agree with them.

@@ -2,12 +2,14 @@
 //!
 //! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
 //! [`TrainArgs`] only says where the result goes.
+use super::sizes::Sizes;
 use crate::data::prepare::InputChoice;
 use crate::train::settings::{Recipe, Relaxation, Settings};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::str::FromStr;
 
 /// Label of the embedded demo.
@@ -111,15 +113,20 @@ pub struct TrainConfig {
     )]
     pub split_by: Option<String>,
 
-    /// Genes of the panel
+    /// Genes of the panel; several sizes (8,16,32 or, doubling, 8..64) give nested panels from one run;
+    /// auto takes the smallest of 4 to 128 that is as good as the best, by validation score
     #[arg(
         long,
         short = 'k',
         value_name = "K",
-        default_value_t = 32,
+        default_value = "32",
         help_heading = "Panel and network"
     )]
-    pub genes: usize,
+    pub genes: Sizes,
+    /// How much validation score (mean of macro-F1 or R2) --genes auto gives for fewer genes
+    #[arg(long, value_name = "SCORE", default_value_t = 0.01, value_parser = share, help_heading = "Panel and network")]
+    #[serde(default = "tolerance")]
+    pub tolerance: f64,
     /// How the choice of genes is relaxed to carry a gradient
     #[arg(
         long,
@@ -215,7 +222,10 @@ impl TrainConfig {
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
-            genes: self.genes,
+            genes: self.genes.sizes()[0],
+            nested: self.genes.sizes()[1..].to_vec(),
+            panel: None,
+            rules: Arc::default(),
             seed: self.seed,
             hidden: self.hidden.0.clone(),
             steps: self.steps,
@@ -294,6 +304,10 @@ impl ValueEnum for InputChoice {
 
 fn one() -> u64 {
     1
+}
+
+fn tolerance() -> f64 {
+    0.01
 }
 
 fn recipe(text: &str) -> Result<Recipe, String> {

@@ -4,13 +4,16 @@
 //! with the network at hand, `finish` trains the network on the frozen panel.
 mod batches;
 pub mod checkpoint;
+pub mod consensus;
 mod evaluate;
 mod fit;
 mod moves;
+pub mod panels;
 pub mod plan;
 pub mod rank;
 mod refine;
 mod result;
+pub mod rules;
 pub mod settings;
 mod stages;
 mod start;
