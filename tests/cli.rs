@@ -69,6 +69,13 @@ fn help_names_every_flag_and_usage_errors_are_2() {
         "--stratify",
         "--split-by",
         "--input",
+        "--min-genes",
+        "--min-cells",
+        "--max-genes-considered",
+        "--exclude-genes",
+        "--include-genes",
+        "--candidates",
+        "--rare-classes",
         "--json",
         "--quiet",
         "--resume",
@@ -131,6 +138,7 @@ struct Data {
     train: usize,
     validation: usize,
     test: usize,
+    filters: serde_json::Value,
 }
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

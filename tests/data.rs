@@ -1,4 +1,6 @@
 //! Reading, preparing and splitting; fixtures are made by `tests/fixtures/make_fixtures.py`.
+#[path = "data/filters.rs"]
+mod filters;
 #[path = "data/hostile.rs"]
 mod hostile;
 #[path = "data/packed.rs"]

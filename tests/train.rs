@@ -455,10 +455,9 @@ fn test_cells_are_never_read_in_training() {
         stratify: true,
         split_by: None,
         page_words: 1 << 20,
-        max_genes: None,
     };
     let trained = |data: Dataset| {
-        let prepared = prepare(data, &["class".into()], &[], InputChoice::Counts).unwrap();
+        let prepared = prepare(data, &["class".into()], &[], InputChoice::Log).unwrap();
         let (data, _sealed, summary) = split(prepared, &split_settings).unwrap();
         let s = Settings {
             genes: 3,

@@ -2,6 +2,7 @@
 pub mod bench;
 pub mod check;
 pub mod devices;
+pub mod filters;
 pub mod progress;
 pub mod run;
 pub mod train;

@@ -1,6 +1,7 @@
 //! `yoto-gpu train`: the stages in order, and one sentence with a hint where one fails.
 use super::progress::Reporter;
 use super::train::{TrainArgs, TrainConfig};
+use crate::data::filter::Filters;
 use crate::data::split::{SplitSettings, split};
 use crate::data::{demo, h5ad, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
@@ -63,6 +64,7 @@ const PAGE_WORDS: usize = 1 << 25;
 /// Whatever a stage finds, as a sentence and a hint.
 pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
     let begin = Instant::now();
+    args.config.filters.read_lists()?;
     if args.resume {
         args.config = resumed(&args, given)?;
     }
@@ -143,15 +145,16 @@ fn with_device<O: Ops>(
         stratify: c.stratify,
         split_by: c.split_by.clone(),
         page_words: ops.max_elements().min(PAGE_WORDS),
-        max_genes: c
-            .max_genes
-            .map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+        min_genes: c.filters.min_genes,
+        rare_classes: c.filters.rare_classes,
+        genes: c.filters.genes(),
     };
     let (data, sealed, summary) = split(prepared, &split_settings)?;
     summary
         .notices
         .iter()
         .for_each(|n| reporter.say(&format!("note: {n}")));
+    let config = &with_filters(config, &summary.filters);
     let settings = c.settings();
     train::check(&data, &settings)?;
     reporter.say(&format!(
@@ -258,6 +261,15 @@ fn resumed(args: &TrainArgs, given: &[String]) -> Result<TrainConfig, Failure> {
         }
     }
     Ok(config)
+}
+
+/// The settings, and what the filters made of them, for `config.json` and the model.
+fn with_filters(config: &Value, filters: &Filters) -> Value {
+    let mut config = config.clone();
+    if let Value::Object(fields) = &mut config {
+        fields.insert("filters".into(), plain(filters));
+    }
+    config
 }
 
 /// As JSON, through text, so that an f32 keeps its short decimals.

@@ -4,15 +4,23 @@ use super::packed::Packed;
 use serde::{Deserialize, Serialize};
 
 /// How a file's values become the values a model reads.
+///
+/// The names in a model's file say what is done. Earlier files call the first `counts` and the last
+/// `log`; neither word is written any more, since `--input log` means the first one now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Transform {
-    /// Counts; log1p of counts per 10,000 (totals over all genes of the file).
-    Counts,
-    /// Already log values; taken as they are.
+    /// log1p of counts per 10,000 (totals over all genes of the file): `--input log`.
+    #[serde(rename = "log1p-per-10k", alias = "counts")]
     Log,
-    /// 1 where anything was detected.
+    /// log1p of counts, without totals: `--input log-counts`.
+    #[serde(rename = "log1p-counts")]
+    LogCounts,
+    /// 1 where anything was detected: `--input binary`.
+    #[serde(rename = "binary")]
     Binary,
+    /// Taken as they are: `--input none`.
+    #[serde(rename = "none", alias = "log")]
+    AsIs,
 }
 
 /// What a task predicts.
@@ -90,6 +98,8 @@ pub struct TrainingData {
     pub gene_index: Vec<u32>,
     /// Statistics of the considered genes.
     pub stats: GeneStats,
+    /// Considered genes that must be in every panel (`--include-genes`), ascending.
+    pub include: Vec<u32>,
     /// How values were made.
     pub transform: Transform,
     /// Tasks with the labels of the cells of `cells`, in the same order.

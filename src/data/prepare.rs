@@ -9,17 +9,20 @@ use std::collections::BTreeMap;
 
 /// What the user says that X holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum InputChoice {
-    /// Counts where all values are integers, else log values.
+    /// [`Transform::Log`] where all values are integers, else [`Transform::AsIs`].
     #[default]
     Auto,
-    /// Counts (or anything else that is to be normalised as counts are).
-    Counts,
-    /// Log values, taken as they are.
+    /// [`Transform::Log`].
     Log,
-    /// Only whether a gene was detected.
+    /// [`Transform::LogCounts`].
+    LogCounts,
+    /// [`Transform::Binary`].
     Binary,
+    /// [`Transform::AsIs`].
+    #[serde(rename = "none")]
+    AsIs,
 }
 
 /// Transformed cells with their labels.
@@ -80,22 +83,13 @@ pub fn prepare(
     let seen = check(&x, &obs_names, &var_names)
         .map_err(|e| DataError::new(format!("{path}: {}", e.what), e.hint))?;
     let transform = match input {
-        InputChoice::Auto if seen.integers => Transform::Counts,
-        InputChoice::Counts => Transform::Counts,
-        InputChoice::Auto | InputChoice::Log => Transform::Log,
+        InputChoice::Auto if seen.integers => Transform::Log,
+        InputChoice::Log => Transform::Log,
+        InputChoice::LogCounts => Transform::LogCounts,
         InputChoice::Binary => Transform::Binary,
+        InputChoice::Auto | InputChoice::AsIs => Transform::AsIs,
     };
-    if input == InputChoice::Auto && transform == Transform::Log {
-        notices.push(format!(
-            "X holds values that are not integers (up to {}): taken as log values{}",
-            seen.max,
-            if seen.max > HIGHEST_LOG {
-                ", which they hardly are; for FPKM, CPM or TPM use --input counts"
-            } else {
-                ""
-            }
-        ));
-    }
+    notices.extend(doubt(input, &seen));
     let empty = (0..x.n_obs)
         .filter(|&i| x.indptr[i] == x.indptr[i + 1])
         .count();
@@ -113,6 +107,28 @@ pub fn prepare(
         columns,
         notices,
     })
+}
+
+/// What is strange about the choice of a transform for these values.
+fn doubt(input: InputChoice, seen: &Seen) -> Option<String> {
+    let max = seen.max;
+    match input {
+        InputChoice::Auto if !seen.integers => Some(format!(
+            "X holds values that are not integers (up to {max}): taken as log values{}",
+            if max > HIGHEST_LOG {
+                ", which they hardly are; for FPKM, CPM or TPM use --input log"
+            } else {
+                ""
+            }
+        )),
+        InputChoice::Log | InputChoice::LogCounts if !seen.integers && max <= HIGHEST_LOG => {
+            Some(format!(
+                "X holds values that are not integers, up to {max}: if they are logarithms already, \
+                 use --input none"
+            ))
+        }
+        _ => None,
+    }
 }
 
 struct Seen {
@@ -164,9 +180,13 @@ fn check(x: &Csr, obs_names: &[String], var_names: &[String]) -> Result<Seen, Da
 /// Transforms values in place; each row on its own, so that the result is free of threads.
 pub fn apply(x: &mut Csr, transform: Transform) {
     match transform {
-        Transform::Log => {}
+        Transform::AsIs => {}
         Transform::Binary => x.values.par_iter_mut().for_each(|v| *v = 1.0),
-        Transform::Counts => {
+        Transform::LogCounts => x
+            .values
+            .par_iter_mut()
+            .for_each(|v| *v = f64::from(*v).ln_1p() as f32),
+        Transform::Log => {
             let mut rows: Vec<&mut [f32]> = Vec::with_capacity(x.n_obs);
             let mut rest: &mut [f32] = &mut x.values;
             for range in x.indptr.windows(2) {

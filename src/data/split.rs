@@ -1,13 +1,16 @@
 //! Splits prepared cells into what training reads and the sealed test cells.
 use super::assign::{self, Assignment};
 use super::cells::{SealedTest, Targets, Task, TaskKind, TestCells, TrainingData};
-use super::dataset::Csr;
+use super::dataset::{Column, Csr};
+use super::filter::{self, Filters, GeneFilter, left_out};
 use super::packed::{MAX_GENES, Packed};
 use super::prepare::Prepared;
+use super::rare::{self, RareClasses};
 use super::stats;
 use crate::error::DataError;
 use crate::ops::MISSING;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How cells are split and which genes are considered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,8 +30,12 @@ pub struct SplitSettings {
     pub split_by: Option<String>,
     /// Words that a page of [`Packed`] may hold.
     pub page_words: usize,
-    /// Consider at most this many genes, those of the largest variance on the training cells.
-    pub max_genes: Option<usize>,
+    /// Fewest genes that a cell detects.
+    pub min_genes: usize,
+    /// What becomes of classes with too few cells for every part.
+    pub rare_classes: RareClasses,
+    /// Which genes may be considered.
+    pub genes: GeneFilter,
 }
 
 impl Default for SplitSettings {
@@ -41,7 +48,9 @@ impl Default for SplitSettings {
             stratify: true,
             split_by: None,
             page_words: 1 << 24,
-            max_genes: None,
+            min_genes: 0,
+            rare_classes: RareClasses::Keep,
+            genes: GeneFilter::default(),
         }
     }
 }
@@ -61,6 +70,8 @@ pub struct SplitSummary {
     pub validation: usize,
     /// Test cells.
     pub test: usize,
+    /// What was left out.
+    pub filters: Filters,
     /// Which row of the file each cell of [`TrainingData::cells`] is: training, then validation.
     pub training_rows: Vec<u32>,
     /// Which row of the file each test cell is.
@@ -91,16 +102,35 @@ pub fn split(
         mut notices,
     } = prepared;
     let in_file = |e: DataError| DataError::new(format!("{path}: {}", e.what), e.hint);
-    let labelled: Vec<bool> = (0..x.n_obs)
-        .map(|i| tasks.iter().any(|t| has_label(t, i)))
-        .collect();
+    let mut filters = Filters::default();
+    let detected = |i: u32| x.indptr[i as usize + 1] - x.indptr[i as usize];
     let Assignment {
         train,
         validation,
         test,
-    } = assign::assign(&labelled, &tasks, &columns, settings, &mut notices).map_err(in_file)?;
+    } = assigned(
+        x.n_obs,
+        &detected,
+        &mut tasks,
+        &columns,
+        settings,
+        &mut filters,
+        &mut notices,
+    )
+    .map_err(in_file)?;
     scale(&mut tasks, &train, &mut notices).map_err(in_file)?;
-    let genes = stats::genes(&x, &train, settings.max_genes);
+    let named = filter::by_name(&settings.genes, &var_names, &mut notices).map_err(in_file)?;
+    let genes = stats::genes(&x, &train, &settings.genes, &named);
+    filters.genes = genes.counts;
+    if let Some(gene) = genes.silent.first() {
+        return Err(in_file(DataError::new(
+            format!(
+                "the gene {:?} of --include-genes has the same value in all training cells",
+                var_names[*gene as usize]
+            ),
+            "leave it out of --include-genes",
+        )));
+    }
     if genes.capped > 0 {
         notices.push(format!(
             "{} genes reach values above 65,504, which count as 65,504; X hardly holds log values (--input)",
@@ -109,18 +139,27 @@ pub fn split(
     }
     if genes.index.is_empty() {
         return Err(in_file(DataError::new(
-            "no gene varies over the training cells",
-            "check that adata.X holds the expression values",
+            match named.allowed.iter().filter(|a| **a).count() {
+                n if n == x.n_vars && settings.genes.min_cells == 0 => {
+                    "no gene varies over the training cells".to_owned()
+                }
+                n => format!(
+                    "no gene is left: {n} of {} pass --candidates and --exclude-genes, of them {} fail --min-cells and {} do not vary over the training cells",
+                    x.n_vars, genes.counts.min_cells, genes.counts.constant
+                ),
+            },
+            "check the filters of genes, and that adata.X holds the expression values",
         )));
     }
-    if genes.index.len() < genes.varying {
+    if genes.counts.max_genes_considered > 0 {
         notices.push(format!(
             "{} of {} varying genes are considered: those of the largest variance on the training cells{}",
             genes.index.len(),
-            genes.varying,
+            genes.index.len() + genes.counts.max_genes_considered,
             if genes.index.len() == MAX_GENES { " (the most there can be)" } else { "" }
         ));
     }
+    notices.extend(left_out(&genes.counts));
     let mut column_of = vec![u32::MAX; x.n_vars];
     for (gene, var) in genes.index.iter().enumerate() {
         column_of[*var as usize] = gene as u32;
@@ -148,6 +187,7 @@ pub fn split(
         train: train.len(),
         validation: validation.len(),
         test: test.len(),
+        filters,
         training_names: names(&rows),
         training_rows: rows.clone(),
         test_rows: test.clone(),
@@ -169,10 +209,60 @@ pub fn split(
             .collect(),
         gene_index: genes.index,
         stats: genes.stats,
+        include: genes.include,
         transform,
         tasks: of(&rows),
     };
     Ok((data, sealed, summary))
+}
+
+/// Leaves out cells and classes as the settings say, and assigns the rest to the sides; `detected`
+/// gives the genes that a cell detects.
+fn assigned(
+    n_obs: usize,
+    detected: &dyn Fn(u32) -> usize,
+    tasks: &mut [Task],
+    columns: &BTreeMap<String, Column>,
+    settings: &SplitSettings,
+    filters: &mut Filters,
+    notices: &mut Vec<String>,
+) -> Result<Assignment, DataError> {
+    let counts = &mut filters.cells;
+    let mut cells: Vec<u32> = (0..n_obs as u32).collect();
+    cells.retain(|&i| detected(i) >= settings.min_genes);
+    counts.min_genes = n_obs - cells.len();
+    if counts.min_genes > 0 {
+        notices.push(format!(
+            "{} of {n_obs} cells detect fewer than {} genes (--min-genes) and are left out",
+            counts.min_genes, settings.min_genes
+        ));
+    }
+    let before = cells.len();
+    let labelled = |tasks: &[Task], i: u32| tasks.iter().any(|t| has_label(t, i as usize));
+    cells.retain(|&i| labelled(tasks, i));
+    counts.no_label = before - cells.len();
+    if counts.no_label > 0 {
+        notices.push(format!(
+            "{} of {n_obs} cells have no label for any task and are left out",
+            counts.no_label
+        ));
+    }
+    let (needed, groups) = assign::parts(columns, settings)?;
+    filters.rare_classes = rare::handle(
+        tasks,
+        &assign::may_train(&cells, columns, settings)?,
+        needed,
+        groups.as_deref(),
+        settings.rare_classes,
+        notices,
+    )?;
+    let before = cells.len();
+    cells.retain(|&i| labelled(tasks, i));
+    counts.rare_classes = before - cells.len();
+    let before = cells.len();
+    let sides = assign::assign(cells, tasks, columns, settings, notices)?;
+    counts.no_part = before - sides.len();
+    Ok(sides)
 }
 
 fn has_label(task: &Task, cell: usize) -> bool {

@@ -3,6 +3,7 @@ use super::metrics::{Classification, Regression};
 use super::predict::Scores;
 use super::repeats::Repeats;
 use crate::data::cells::TaskKind;
+use crate::data::filter::Filters;
 use crate::data::split::SplitSummary;
 use crate::model::panel_model::PanelModel;
 use crate::ops::DeviceInfo;
@@ -51,6 +52,8 @@ pub struct Data {
     pub validation: usize,
     /// Test cells.
     pub test: usize,
+    /// What was left out, and why.
+    pub filters: Filters,
 }
 
 /// A gene of the panel.
@@ -138,6 +141,7 @@ impl Summary {
                 train: split.train,
                 validation: split.validation,
                 test: split.test,
+                filters: split.filters.clone(),
             },
             panel: fit.model.genes.iter().enumerate().map(gene).collect(),
             tasks: tasks(&fit.model, scores),

@@ -2,6 +2,7 @@
 use super::*;
 use std::collections::BTreeSet;
 use yoto_gpu::data::cells::{SealedTest, Targets, TaskKind, TrainingData};
+use yoto_gpu::data::filter::GeneFilter;
 use yoto_gpu::data::packed::{quantise, unpack};
 use yoto_gpu::data::prepare::{InputChoice, prepare};
 use yoto_gpu::data::split::{SplitSettings, SplitSummary, split};
@@ -60,7 +61,7 @@ fn run(
         dataset(rows, columns),
         &names(&["y"]),
         &[],
-        InputChoice::Log,
+        InputChoice::AsIs,
     )?;
     split(p, settings)
 }
@@ -292,9 +293,13 @@ fn a_column_may_give_the_split() {
 
 #[test]
 fn test_cells_do_not_touch_training_data() {
-    for max_genes in [None, Some(11)] {
+    for max_considered in [None, Some(11)] {
         let settings = SplitSettings {
-            max_genes,
+            genes: GeneFilter {
+                max_considered,
+                min_cells: 40,
+                ..GeneFilter::default()
+            },
             ..seed(1)
         };
         let (a, _, s) = run(vec![("y", classes())], &rows(), &settings).expect("splits");
@@ -383,7 +388,10 @@ fn statistics_are_those_of_the_training_cells() {
 #[test]
 fn the_most_variable_genes_are_kept() {
     let settings = SplitSettings {
-        max_genes: Some(5),
+        genes: GeneFilter {
+            max_considered: Some(5),
+            ..GeneFilter::default()
+        },
         ..seed(2)
     };
     let (data, _, s) = run(vec![("y", classes())], &rows(), &settings).expect("splits");
@@ -438,7 +446,10 @@ fn regressions_are_scaled_by_training_cells() {
         .collect();
     let run = |values: Vec<f64>| {
         let d = dataset(&rows(), vec![("t", Column::Numeric(values))]);
-        split(prepare(d, &[], &names(&["t"]), InputChoice::Log)?, &seed(5))
+        split(
+            prepare(d, &[], &names(&["t"]), InputChoice::AsIs)?,
+            &seed(5),
+        )
     };
     let (data, test, s) = run(t.clone()).expect("splits");
     disjoint(&s, 23);
