@@ -204,6 +204,7 @@ fn json_schema_and_files() {
         (s.data.path.as_str(), s.data.n_obs, s.data.n_vars),
         ("demo", 1042, 2000)
     );
+    assert_eq!(s.data.filters["genes"]["considered"], 2000);
     assert_eq!(s.data.train + s.data.validation + s.data.test, 1042);
     assert!(
         s.data.test.abs_diff(208) < 5
