@@ -11,6 +11,8 @@ mod prepare;
 mod read;
 #[path = "data/split.rs"]
 mod split;
+#[path = "data/store.rs"]
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -459,6 +459,7 @@ fn test_cells_are_never_read_in_training() {
         min_genes: 0,
         rare_classes: RareClasses::Keep,
         genes: GeneFilter::default(),
+        windows: None,
         page_words: 1 << 20,
     };
     let trained = |data: Dataset| {

@@ -180,6 +180,7 @@ pub fn simulate(
         gene_names: (0..n).map(|g| format!("gene {g}")).collect(),
         gene_index: (0..n as u32).collect(),
         include: Vec::new(),
+        stream: None,
         transform: Transform::AsIs,
         tasks: vec![Task {
             name: "class".into(),

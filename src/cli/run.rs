@@ -1,8 +1,12 @@
 //! `yoto-gpu train`: the stages in order, and one sentence with a hint where one fails.
 use super::progress::Reporter;
 use super::train::{TrainArgs, TrainConfig};
+use crate::data::budget::{self, Bytes};
+use crate::data::dataset::Csr;
 use crate::data::filter::Filters;
+use crate::data::matrix::Matrix;
 use crate::data::split::{SplitSettings, split};
+use crate::data::store::Room;
 use crate::data::{demo, h5ad, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
 use crate::gpu::{Pick, pick};
@@ -123,15 +127,27 @@ fn with_device<O: Ops>(
 ) -> Result<Outcome, Failure> {
     let c = &args.config;
     let columns = c.columns();
-    let dataset = match &c.data {
-        Some(path) => h5ad::read(path, &columns)?,
-        None => demo::dataset(&columns)?,
+    let free = || crate::bench::host::free_memory().map(|free| Bytes(free / 5 * 4));
+    let limit = c.memory.or_else(free);
+    let (dataset, x) = match &c.data {
+        Some(path) => h5ad::open_rows(path, &columns, &|n_obs, n_vars, nnz| {
+            room(limit, args, (n_obs, n_vars, nnz))
+        })?,
+        None => {
+            let mut dataset = demo::dataset(&columns)?;
+            let x = std::mem::replace(&mut dataset.x, Csr::zeros(0, 0));
+            (dataset, Matrix::Csr(x))
+        }
     };
+    let on_disk = matches!(&x, Matrix::Store(store) if store.on_disk());
+    let windows = limit
+        .filter(|_| on_disk)
+        .and_then(|limit| budget::windows(limit, x.n_obs(), x.n_vars()).ok());
     dataset
         .notices
         .iter()
         .for_each(|n| reporter.say(&format!("note: {n}")));
-    let prepared = prepare::prepare(dataset, &c.label, &c.regress, c.input)?;
+    let prepared = prepare::prepare_matrix(dataset, x, &c.label, &c.regress, c.input)?;
     prepared
         .notices
         .iter()
@@ -148,13 +164,27 @@ fn with_device<O: Ops>(
         min_genes: c.filters.min_genes,
         rare_classes: c.filters.rare_classes,
         genes: c.filters.genes(),
+        windows,
     };
     let (data, sealed, summary) = split(prepared, &split_settings)?;
     summary
         .notices
         .iter()
         .for_each(|n| reporter.say(&format!("note: {n}")));
-    let config = &with_filters(config, &summary.filters);
+    if let Some(stream) = &data.stream {
+        reporter.say(&format!(
+            "note: the cells stream from {}, in windows of up to {} steps; statistics are of {} of {} \
+             training cells and {} of {} validation cells",
+            args.out.display(),
+            stream.window_steps(usize::try_from(c.batch_size).unwrap_or(usize::MAX)),
+            data.n_train,
+            summary.train,
+            data.n_validation,
+            summary.validation,
+        ));
+    }
+    let streamed = limit.filter(|_| on_disk);
+    let config = &with_filters(config, &summary.filters, streamed);
     let settings = c.settings();
     train::check(&data, &settings)?;
     reporter.say(&format!(
@@ -195,7 +225,8 @@ fn with_device<O: Ops>(
         }
     }
     drop(data);
-    let test = sealed.open();
+    let panel: Vec<u32> = fitted.model.genes.iter().map(|g| g.index).collect();
+    let test = sealed.open(Some(&panel))?;
     let predicted = predict(&fitted.model, &test.x);
     let scored = scores(&fitted.model, &test, &predicted);
     let out = args.out.display().to_string();
@@ -222,7 +253,15 @@ fn with_device<O: Ops>(
     } else {
         dir.forget_checkpoint();
     }
-    reporter.say(&format!("done in {:.1} s", begin.elapsed().as_secs_f64()));
+    let peak =
+        crate::bench::host::peak_memory().map(|peak| format!(", peak memory {}", Bytes(peak)));
+    let of = c.memory.map(|limit| format!(" of {limit}"));
+    reporter.say(&format!(
+        "done in {:.1} s{}{}",
+        begin.elapsed().as_secs_f64(),
+        peak.unwrap_or_default(),
+        of.unwrap_or_default()
+    ));
     let text = if args.json {
         serde_json::to_string(&summary).unwrap_or_default() + "\n"
     } else {
@@ -232,6 +271,26 @@ fn with_device<O: Ops>(
         text,
         stopped: fitted.stopped,
     })
+}
+
+/// Where the values of X go under a limit of memory.
+fn room(
+    limit: Option<Bytes>,
+    args: &TrainArgs,
+    (n_obs, n_vars, nnz): (usize, usize, usize),
+) -> Result<Room, DataError> {
+    match limit {
+        Some(limit) if budget::in_memory(n_obs, n_vars, nnz) > limit.0 => {
+            budget::windows(limit, n_obs, n_vars).map_err(|least| {
+                DataError::new(
+                    format!("{limit} of memory are too little for {n_obs} cells x {n_vars} genes"),
+                    format!("give at least {least} (--memory)"),
+                )
+            })?;
+            Ok(Room::File(args.out.clone()))
+        }
+        _ => Ok(Room::Memory),
+    }
 }
 
 /// The settings of the run in --out; what stands on the command line must agree with them.
@@ -264,8 +323,12 @@ fn resumed(args: &TrainArgs, given: &[String]) -> Result<TrainConfig, Failure> {
 }
 
 /// The settings, and what the filters made of them, for `config.json` and the model.
-fn with_filters(config: &Value, filters: &Filters) -> Value {
+fn with_filters(config: &Value, filters: &Filters, streamed: Option<Bytes>) -> Value {
     let mut config = config.clone();
+    if let Some(limit) = streamed {
+        // the windows follow from it, so that a run can be resumed whatever is free then
+        config["settings"]["memory"] = limit.0.into();
+    }
     if let Value::Object(fields) = &mut config {
         fields.insert("filters".into(), plain(filters));
     }

@@ -3,6 +3,7 @@
 //! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
 //! [`TrainArgs`] only says where the result goes.
 use super::filters::FilterArgs;
+use crate::data::budget::Bytes;
 use crate::data::prepare::InputChoice;
 use crate::train::settings::{Recipe, Relaxation, Settings};
 use clap::builder::PossibleValue;
@@ -163,6 +164,10 @@ pub struct TrainConfig {
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = recipe, help_heading = "Training")]
     pub recipe: Recipe,
 
+    /// Most memory of the host that the run may take, such as 8GiB: cells that do not fit stream from disk
+    /// [default: four fifths of what is free]
+    #[arg(long, value_name = "SIZE", help_heading = "Device")]
+    pub memory: Option<Bytes>,
     /// auto (the best real GPU, else the CPU), gpu (a software one too), cpu, or a part of an
     /// adapter's name
     #[arg(

@@ -2,6 +2,8 @@
 use super::cells::{Task, Transform};
 use super::dataset::{Column, Csr, Dataset};
 use super::labels;
+use super::matrix::Matrix;
+use super::store::Seen;
 use crate::error::DataError;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -26,12 +28,12 @@ pub enum InputChoice {
 }
 
 /// Transformed cells with their labels.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Prepared {
     /// Path as the user wrote it, or `demo`.
     pub path: String,
     /// Transformed values, cells x genes.
-    pub x: Csr,
+    pub x: Matrix,
     /// Cell names.
     pub obs_names: Vec<String>,
     /// Gene names, unique.
@@ -65,23 +67,38 @@ pub fn log_count(count: f32, total: f64) -> f32 {
 /// A [`DataError`]: NaN, infinite or negative values in X, nothing but zeros, a column that cannot
 /// be the task it is asked for, a column asked for twice, no task at all.
 pub fn prepare(
+    mut dataset: Dataset,
+    labels: &[String],
+    regress: &[String],
+    input: InputChoice,
+) -> Result<Prepared, DataError> {
+    let x = std::mem::replace(&mut dataset.x, Csr::zeros(0, 0));
+    prepare_matrix(dataset, Matrix::Csr(x), labels, regress, input)
+}
+
+/// As [`prepare`], with X apart from the rest of the data set.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_matrix(
     dataset: Dataset,
+    mut x: Matrix,
     labels: &[String],
     regress: &[String],
     input: InputChoice,
 ) -> Result<Prepared, DataError> {
     let Dataset {
         path,
-        mut x,
+        x: _,
         obs_names,
         var_names,
         columns,
         mut notices,
     } = dataset;
-    let tasks = labels::tasks(&columns, labels, regress)
-        .map_err(|e| DataError::new(format!("{path}: {}", e.what), e.hint))?;
-    let seen = check(&x, &obs_names, &var_names)
-        .map_err(|e| DataError::new(format!("{path}: {}", e.what), e.hint))?;
+    let in_file = |e: DataError| DataError::new(format!("{path}: {}", e.what), e.hint);
+    let tasks = labels::tasks(&columns, labels, regress).map_err(in_file)?;
+    let seen = x.seen();
+    check(&x, &seen, &obs_names, &var_names).map_err(in_file)?;
     let transform = match input {
         InputChoice::Auto if seen.integers => Transform::Log,
         InputChoice::Log => Transform::Log,
@@ -90,13 +107,11 @@ pub fn prepare(
         InputChoice::Auto | InputChoice::AsIs => Transform::AsIs,
     };
     notices.extend(doubt(input, &seen));
-    let empty = (0..x.n_obs)
-        .filter(|&i| x.indptr[i] == x.indptr[i + 1])
-        .count();
+    let empty = (0..x.n_obs()).filter(|&i| x.row_len(i) == 0).count();
     if empty > 0 {
         notices.push(format!("{empty} cells have no counts at all and stay zero"));
     }
-    apply(&mut x, transform);
+    x.transform(transform);
     Ok(Prepared {
         path,
         x,
@@ -131,30 +146,25 @@ fn doubt(input: InputChoice, seen: &Seen) -> Option<String> {
     }
 }
 
-struct Seen {
-    integers: bool,
-    max: f32,
-}
-
-/// Looks at every stored value once.
-fn check(x: &Csr, obs_names: &[String], var_names: &[String]) -> Result<Seen, DataError> {
+/// Refuses values that cannot be.
+fn check(
+    x: &Matrix,
+    seen: &Seen,
+    obs_names: &[String],
+    var_names: &[String],
+) -> Result<(), DataError> {
     if x.nnz() == 0 {
         return Err(DataError::new(
             format!(
                 "X is empty: all values of {} cells x {} genes are 0",
-                x.n_obs, x.n_vars
+                x.n_obs(),
+                x.n_vars()
             ),
             "check that adata.X holds the expression values",
         ));
     }
-    let bad = x
-        .values
-        .par_iter()
-        .position_first(|v| !v.is_finite() || *v < 0.0);
-    if let Some(at) = bad {
-        // empty rows share a pointer: the last row that begins at or before it holds it
-        let row = x.indptr.partition_point(|&p| p <= at) - 1;
-        let (gene, value) = (x.indices[at] as usize, x.values[at]);
+    if let Some((row, gene, value)) = seen.bad {
+        let gene = gene as usize;
         let place = format!(
             "cell {:?} (row {row}), gene {:?} (column {gene})",
             obs_names[row], var_names[gene]
@@ -171,10 +181,7 @@ fn check(x: &Csr, obs_names: &[String], var_names: &[String]) -> Result<Seen, Da
             )
         });
     }
-    Ok(Seen {
-        integers: x.values.par_iter().all(|v| v.fract() == 0.0),
-        max: x.values.par_iter().copied().reduce(|| 0.0, f32::max),
-    })
+    Ok(())
 }
 
 /// Transforms values in place; each row on its own, so that the result is free of threads.

@@ -3,14 +3,17 @@ use super::assign::{self, Assignment};
 use super::cells::{SealedTest, Targets, Task, TaskKind, TestCells, TrainingData};
 use super::dataset::{Column, Csr};
 use super::filter::{self, Filters, GeneFilter, left_out};
+use super::matrix::Matrix;
 use super::packed::{MAX_GENES, Packed};
 use super::prepare::Prepared;
 use super::rare::{self, RareClasses};
 use super::stats;
+use super::stream::{Stream, Windows};
 use crate::error::DataError;
 use crate::ops::MISSING;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How cells are split and which genes are considered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +39,8 @@ pub struct SplitSettings {
     pub rare_classes: RareClasses,
     /// Which genes may be considered.
     pub genes: GeneFilter,
+    /// How much of cells that are in a temporary file is in memory at once.
+    pub windows: Option<Windows>,
 }
 
 impl Default for SplitSettings {
@@ -51,6 +56,7 @@ impl Default for SplitSettings {
             min_genes: 0,
             rare_classes: RareClasses::Keep,
             genes: GeneFilter::default(),
+            windows: None,
         }
     }
 }
@@ -103,13 +109,13 @@ pub fn split(
     } = prepared;
     let in_file = |e: DataError| DataError::new(format!("{path}: {}", e.what), e.hint);
     let mut filters = Filters::default();
-    let detected = |i: u32| x.indptr[i as usize + 1] - x.indptr[i as usize];
+    let detected = |i: u32| x.row_len(i as usize);
     let Assignment {
         train,
         validation,
         test,
     } = assigned(
-        x.n_obs,
+        x.n_obs(),
         &detected,
         &mut tasks,
         &columns,
@@ -120,7 +126,7 @@ pub fn split(
     .map_err(in_file)?;
     scale(&mut tasks, &train, &mut notices).map_err(in_file)?;
     let named = filter::by_name(&settings.genes, &var_names, &mut notices).map_err(in_file)?;
-    let genes = stats::genes(&x, &train, &settings.genes, &named);
+    let genes = stats::genes(&x, transform, &train, &settings.genes, &named).map_err(in_file)?;
     filters.genes = genes.counts;
     if let Some(gene) = genes.silent.first() {
         return Err(in_file(DataError::new(
@@ -140,12 +146,14 @@ pub fn split(
     if genes.index.is_empty() {
         return Err(in_file(DataError::new(
             match named.allowed.iter().filter(|a| **a).count() {
-                n if n == x.n_vars && settings.genes.min_cells == 0 => {
+                n if n == x.n_vars() && settings.genes.min_cells == 0 => {
                     "no gene varies over the training cells".to_owned()
                 }
                 n => format!(
                     "no gene is left: {n} of {} pass --candidates and --exclude-genes, of them {} fail --min-cells and {} do not vary over the training cells",
-                    x.n_vars, genes.counts.min_cells, genes.counts.constant
+                    x.n_vars(),
+                    genes.counts.min_cells,
+                    genes.counts.constant
                 ),
             },
             "check the filters of genes, and that adata.X holds the expression values",
@@ -160,48 +168,79 @@ pub fn split(
         ));
     }
     notices.extend(left_out(&genes.counts));
-    let mut column_of = vec![u32::MAX; x.n_vars];
+    let mut column_of = vec![u32::MAX; x.n_vars()];
     for (gene, var) in genes.index.iter().enumerate() {
         column_of[*var as usize] = gene as u32;
     }
-    let rows: Vec<u32> = train.iter().chain(&validation).copied().collect();
     let clip = &genes.stats.clip;
-    let cells = Packed::new(
-        &x,
-        &rows,
-        &column_of,
-        genes.index.len(),
-        settings.page_words,
-        |gene, v| v.min(clip[gene]),
-    );
+    let summary_rows = [train.as_slice(), &validation].concat();
+    let plan = match (&x, settings.windows) {
+        (Matrix::Store(store), Some(w)) if store.on_disk() => Some(w.plan(
+            store.nnz() / store.n_obs(),
+            clip.len(),
+            (&train, &validation),
+            settings.seed,
+        )),
+        _ => None,
+    };
+    let (core_train, core_validation) = match &plan {
+        Some(plan) => (&plan.train, &plan.validation),
+        None => (&train, &validation),
+    };
+    let rows = [core_train.as_slice(), core_validation].concat();
+    let mut cells = Packed::empty(clip.len());
+    x.visit(&rows, transform, &mut |_, genes, values| {
+        cells.push(genes, values, &column_of, settings.page_words, |g, v| {
+            v.min(clip[g])
+        });
+    })?;
     let names = |rows: &[u32]| -> Vec<String> {
         rows.iter()
             .map(|r| obs_names[*r as usize].clone())
             .collect()
     };
-    let of = |rows: &[u32]| -> Vec<Task> { tasks.iter().map(|t| subset(t, rows)).collect() };
+    let of = |rows: &[u32]| -> Vec<Task> { tasks.iter().map(|t| t.subset(rows)).collect() };
     let summary = SplitSummary {
-        n_obs: x.n_obs,
-        n_vars: x.n_vars,
+        n_obs: x.n_obs(),
+        n_vars: x.n_vars(),
         nnz: x.nnz(),
         train: train.len(),
         validation: validation.len(),
         test: test.len(),
         filters,
-        training_names: names(&rows),
-        training_rows: rows.clone(),
+        training_names: names(&summary_rows),
+        training_rows: summary_rows,
         test_rows: test.clone(),
         notices,
     };
-    let sealed = SealedTest::new(TestCells {
-        x: take(&x, &test),
+    let x = Arc::new(x);
+    let (test_x, rest) = match &plan {
+        None => (x.take(&test, transform, None)?, None),
+        Some(_) => {
+            let rest = Some((Arc::clone(&x), test.clone(), transform));
+            (Csr::zeros(test.len(), x.n_vars()), rest)
+        }
+    };
+    let test_cells = TestCells {
+        x: test_x,
         obs_names: names(&test),
         tasks: of(&test),
-    });
+    };
+    let sealed = SealedTest::new(test_cells, rest);
     let data = TrainingData {
         cells,
-        n_train: train.len(),
-        n_validation: validation.len(),
+        n_train: core_train.len(),
+        n_validation: core_validation.len(),
+        stream: plan.as_ref().map(|plan| {
+            Stream::new(
+                (Arc::clone(&x), transform),
+                (train.clone(), of(&train)),
+                (column_of.clone(), clip.clone()),
+                settings.page_words,
+                settings.seed,
+                plan.window_cells,
+            )
+        }),
         gene_names: genes
             .index
             .iter()
@@ -270,37 +309,6 @@ fn has_label(task: &Task, cell: usize) -> bool {
         Targets::Classes(codes) => codes[cell] != MISSING,
         Targets::Values(values) => !values[cell].is_nan(),
     }
-}
-
-fn subset(task: &Task, rows: &[u32]) -> Task {
-    let rows = rows.iter().map(|r| *r as usize);
-    Task {
-        name: task.name.clone(),
-        kind: task.kind.clone(),
-        targets: match &task.targets {
-            Targets::Classes(codes) => Targets::Classes(rows.map(|r| codes[r]).collect()),
-            Targets::Values(values) => Targets::Values(rows.map(|r| values[r]).collect()),
-        },
-    }
-}
-
-/// Rows of a matrix, in the order given.
-fn take(x: &Csr, rows: &[u32]) -> Csr {
-    let nnz = rows.iter().map(|r| x.row(*r as usize).0.len()).sum();
-    let mut out = Csr {
-        n_obs: rows.len(),
-        n_vars: x.n_vars,
-        indptr: vec![0],
-        indices: Vec::with_capacity(nnz),
-        values: Vec::with_capacity(nnz),
-    };
-    for row in rows {
-        let (genes, values) = x.row(*row as usize);
-        out.indices.extend_from_slice(genes);
-        out.values.extend_from_slice(values);
-        out.indptr.push(out.values.len());
-    }
-    out
 }
 
 /// Sets mean and sd of the regressions from the training cells; tells of absent classes.

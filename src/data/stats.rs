@@ -1,8 +1,9 @@
 //! Which genes are considered and their means and scales, from the training cells alone.
-use super::cells::GeneStats;
-use super::dataset::Csr;
+use super::cells::{GeneStats, Transform};
 use super::filter::{GeneCounts, GeneFilter, Named, most};
+use super::matrix::Matrix;
 use super::packed::quantise;
+use crate::error::DataError;
 
 /// Standard deviations above the mean where values are clipped.
 const CLIP_SD: f64 = 8.0;
@@ -25,28 +26,30 @@ pub(super) struct Genes {
     pub(super) capped: usize,
 }
 
+type Moments = (Vec<f64>, Vec<f64>, Vec<usize>);
+
 /// Mean and population variance of every gene over `rows` of `f(gene, value)`, and the cells that store no
 /// value of it, which count as zeros. Two passes in f64, so that a gene of one value has a variance of exactly 0.
 fn moments(
-    x: &Csr,
+    x: &Matrix,
+    transform: Transform,
     rows: &[u32],
     f: impl Fn(usize, f32) -> f32,
-) -> (Vec<f64>, Vec<f64>, Vec<usize>) {
+) -> Result<Moments, DataError> {
     let n = rows.len().max(1) as f64;
-    let mut mean = vec![0.0f64; x.n_vars];
-    let mut zeros = vec![rows.len(); x.n_vars];
+    let mut mean = vec![0.0f64; x.n_vars()];
+    let mut zeros = vec![rows.len(); x.n_vars()];
     let each = |with: &mut dyn FnMut(usize, f64)| {
-        for &row in rows {
-            let (genes, values) = x.row(row as usize);
+        x.visit(rows, transform, &mut |_, genes, values| {
             for (&g, &v) in genes.iter().zip(values) {
                 with(g as usize, f64::from(f(g as usize, v)));
             }
-        }
+        })
     };
     each(&mut |g, v| {
         mean[g] += v;
         zeros[g] -= 1;
-    });
+    })?;
     for m in &mut mean {
         *m /= n;
     }
@@ -58,26 +61,35 @@ fn moments(
     each(&mut |g, v| {
         let d = v - mean[g];
         variance[g] += d * d;
-    });
+    })?;
     for v in &mut variance {
         *v /= n;
     }
-    (mean, variance, zeros)
+    Ok((mean, variance, zeros))
 }
 
 /// Chooses the genes, of those that their names allow, and measures them on the training rows.
-pub(super) fn genes(x: &Csr, rows: &[u32], filter: &GeneFilter, named: &Named) -> Genes {
-    let (mean, variance, zeros) = moments(x, rows, |_, v| v);
+///
+/// # Errors
+/// Cells that cannot be read.
+pub(super) fn genes(
+    x: &Matrix,
+    transform: Transform,
+    rows: &[u32],
+    filter: &GeneFilter,
+    named: &Named,
+) -> Result<Genes, DataError> {
+    let (mean, variance, zeros) = moments(x, transform, rows, |_, v| v)?;
     let clip: Vec<f32> = mean
         .iter()
         .zip(&variance)
         .map(|(m, v)| (m + CLIP_SD * v.sqrt()).min(LARGEST) as f32)
         .collect();
-    let (mean, held, _) = moments(x, rows, |g, v| quantise(v.min(clip[g])).to_f32());
+    let (mean, held, _) = moments(x, transform, rows, |g, v| quantise(v.min(clip[g])).to_f32())?;
     let usable = |g: usize| held[g] > 0.0 && ((1.0 / held[g].sqrt()) as f32).is_finite();
     let mut counts = named.counts;
     let (mut index, mut silent) = (Vec::new(), Vec::new());
-    for g in (0..x.n_vars).filter(|g| named.allowed[*g]) {
+    for g in (0..x.n_vars()).filter(|g| named.allowed[*g]) {
         if named.included[g] && !usable(g) {
             silent.push(g as u32);
         } else if !named.included[g] && rows.len() - zeros[g] < filter.min_cells {
@@ -109,12 +121,12 @@ pub(super) fn genes(x: &Csr, rows: &[u32], filter: &GeneFilter, named: &Named) -
         inv_sd: pick(&|g| (1.0 / held[g].sqrt()) as f32),
         clip: pick(&|g| clip[g]),
     };
-    Genes {
+    Ok(Genes {
         index,
         stats,
         counts,
         include,
         silent,
         capped: clip.iter().filter(|c| **c >= LARGEST as f32).count(),
-    }
+    })
 }

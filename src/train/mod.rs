@@ -5,6 +5,7 @@
 mod batches;
 pub mod checkpoint;
 mod evaluate;
+mod feed;
 mod fit;
 mod moves;
 pub mod plan;

@@ -99,6 +99,7 @@ pub fn planted(
             clip: vec![100.0; n_genes],
         },
         include: Vec::new(),
+        stream: None,
         transform: Transform::AsIs,
         tasks: vec![Task {
             name: "class".into(),

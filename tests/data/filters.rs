@@ -214,7 +214,7 @@ fn rare_classes_are_kept_dropped_or_merged() {
     let (classes, sizes) = classes_of(&data);
     assert_eq!(classes, names(&["a", "b", "other"]));
     assert_eq!(s.train + s.validation + s.test, N);
-    let Targets::Classes(tested) = &test.open().tasks[0].targets else {
+    let Targets::Classes(tested) = &test.open(None).expect("opens").tasks[0].targets else {
         panic!("not classes")
     };
     let others = tested.iter().filter(|c| **c == 2).count();

@@ -108,7 +108,7 @@ fn sizes_strata_and_seeds() {
         panic!("not classes")
     };
     let train = class_counts(&Targets::Classes(codes[..140].to_vec()));
-    let opened = test.clone().open();
+    let opened = test.clone().open(None).expect("opens");
     let tested = class_counts(&opened.tasks[0].targets);
     // 20 % of 100, 60, 31, 5, 3, 1 by largest remainder; nothing of the class of one cell
     assert_eq!(tested, [20, 12, 6, 1, 1, 0]);
@@ -133,7 +133,10 @@ fn sizes_strata_and_seeds() {
     };
     let (_, test, s) = run(vec![("y", classes())], &rows(), &plain).expect("splits");
     assert_eq!((s.train, s.validation, s.test), (140, 20, 40));
-    assert_ne!(class_counts(&test.open().tasks[0].targets), tested);
+    assert_ne!(
+        class_counts(&test.open(None).expect("opens").tasks[0].targets),
+        tested
+    );
 }
 
 #[test]
@@ -463,6 +466,9 @@ fn regressions_are_scaled_by_training_cells() {
         panic!("kind")
     };
     assert!((m - mean).abs() < 1e-12 && (d - sd).abs() < 1e-12 && sd > 1.0);
-    assert_eq!(test.open().tasks[0].kind, data.tasks[0].kind);
+    assert_eq!(
+        test.open(None).expect("opens").tasks[0].kind,
+        data.tasks[0].kind
+    );
     refuses(run(vec![3.0; N]), &["same value", "\"t\""]);
 }
