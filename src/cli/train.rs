@@ -2,7 +2,9 @@
 //!
 //! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
 //! [`TrainArgs`] only says where the result goes.
+use super::filters::FilterArgs;
 use super::sizes::Sizes;
+use crate::data::budget::Bytes;
 use crate::data::prepare::InputChoice;
 use crate::train::settings::{Recipe, Relaxation, Settings};
 use clap::builder::PossibleValue;
@@ -66,8 +68,7 @@ pub struct TrainConfig {
     /// Column of obs to predict as a number; repeat for several tasks
     #[arg(long, value_name = "COLUMN", help_heading = "Tasks and data")]
     pub regress: Vec<String>,
-    /// What X holds: counts (become log1p of counts per 10,000), log (taken as they are), binary
-    /// (detected or not); auto takes whole numbers for counts
+    /// What becomes of X before the network reads it; it is stored with the model
     #[arg(
         long,
         value_enum,
@@ -75,9 +76,10 @@ pub struct TrainConfig {
         help_heading = "Tasks and data"
     )]
     pub input: InputChoice,
-    /// Consider only the N most variable genes of the training cells [default: all]
-    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Tasks and data")]
-    pub max_genes: Option<u64>,
+    /// Cells, genes and classes that are left out.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub filters: FilterArgs,
 
     /// Share of the cells kept for the test figures
     #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = share, help_heading = "Split")]
@@ -169,6 +171,10 @@ pub struct TrainConfig {
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = recipe, help_heading = "Training")]
     pub recipe: Recipe,
 
+    /// Most memory of the host that the run may take, such as 8GiB: cells that do not fit stream from disk
+    /// [default: four fifths of what is free]
+    #[arg(long, value_name = "SIZE", help_heading = "Device")]
+    pub memory: Option<Bytes>,
     /// auto (the best real GPU, else the CPU), gpu (a software one too), cpu, or a part of an
     /// adapter's name
     #[arg(
@@ -290,15 +296,38 @@ impl ValueEnum for Relaxation {
 
 impl ValueEnum for InputChoice {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Auto, Self::Counts, Self::Log, Self::Binary]
+        &[
+            Self::Auto,
+            Self::Log,
+            Self::LogCounts,
+            Self::Binary,
+            Self::AsIs,
+        ]
     }
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Self::Auto => "auto",
-            Self::Counts => "counts",
-            Self::Log => "log",
-            Self::Binary => "binary",
-        }))
+        let (name, help) = match self {
+            Self::Auto => ("auto", "log where X holds whole numbers, else none"),
+            Self::Log => (
+                "log",
+                "log1p of counts per 10,000, totals over all genes of the file",
+            ),
+            Self::LogCounts => (
+                "log-counts",
+                "log1p of counts, no totals: what a panel assay can measure",
+            ),
+            Self::Binary => (
+                "binary",
+                "1 where a gene was detected: robust across assays",
+            ),
+            Self::AsIs => ("none", "The values of X as they are, such as log values"),
+        };
+        let value = PossibleValue::new(name).help(help);
+        // what an earlier version called it
+        Some(if name == "log" {
+            value.alias("counts")
+        } else {
+            value
+        })
     }
 }
 

@@ -2,13 +2,19 @@
 //!
 //! The test cells leave the split as a [`cells::SealedTest`], which training cannot read.
 mod assign;
+pub mod budget;
 pub mod cells;
 pub mod dataset;
 pub mod demo;
+pub mod filter;
 pub mod h5ad;
 mod labels;
+pub mod matrix;
 pub mod packed;
 pub mod prepare;
 pub(crate) mod random;
+pub mod rare;
 pub mod split;
 mod stats;
+pub mod store;
+pub mod stream;

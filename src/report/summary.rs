@@ -4,6 +4,7 @@ use super::files::Panel;
 use super::predict::Scores;
 use super::repeats::Repeats;
 use crate::data::cells::TaskKind;
+use crate::data::filter::Filters;
 use crate::data::split::SplitSummary;
 use crate::model::panel_model::PanelModel;
 use crate::ops::DeviceInfo;
@@ -54,6 +55,8 @@ pub struct Data {
     pub validation: usize,
     /// Test cells.
     pub test: usize,
+    /// What was left out, and why.
+    pub filters: Filters,
 }
 
 /// A size of the curve.
@@ -202,6 +205,7 @@ impl Summary {
                 train: split.train,
                 validation: split.validation,
                 test: split.test,
+                filters: split.filters.clone(),
             },
             panel: Gene::all(&fit.model).collect(),
             tasks: tasks(&fit.model, scores),

@@ -55,7 +55,7 @@ pub fn fit_all<O: Ops>(
     let fingerprint = checkpoint::fingerprint(
         settings,
         repeats,
-        data.cells.n_cells,
+        data.cells.n_cells + data.stream.as_ref().map_or(0, |s| s.n_train()),
         data.cells.n_genes,
         &format!("{} {}", ops.info().name, ops.variant()),
     );

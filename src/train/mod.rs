@@ -6,6 +6,7 @@ mod batches;
 pub mod checkpoint;
 pub mod consensus;
 mod evaluate;
+mod feed;
 mod fit;
 mod moves;
 pub mod panels;

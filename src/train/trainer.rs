@@ -2,6 +2,7 @@
 use super::batches::{key, order};
 use super::checkpoint::{Best, Position, Run, State};
 use super::evaluate::validation;
+use super::feed::Feed;
 use super::plan::{Kind, Plan, rate};
 use super::rank::round_robin;
 use super::refine::{Pass, Products, without_each};
@@ -30,11 +31,15 @@ pub(super) struct Trainer<'a, O> {
     pub(super) plan: Plan,
     pub(super) scaling: Scaling,
     pub(super) pass: Pass,
+    /// Where the cells of the steps come from, where they are not all those of `pass`.
+    pub(super) feed: Option<Feed>,
+    /// Steps whose cells and factors stand on the device: an epoch's, or a window's.
+    pub(super) order_steps: usize,
     pub(super) room: Room,
     /// Cells of an epoch in order, of each run.
     pub(super) rows: UBuf,
     /// Factors of the losses and losses, a value a step and task, of each run.
-    scales: FBuf,
+    pub(super) scales: FBuf,
     losses: FBuf,
     pub(super) products: Option<Products>,
     pub(super) stage: Stage,
@@ -53,10 +58,15 @@ impl<'a, O: Ops> Trainer<'a, O> {
         state: Option<State>,
     ) -> Result<Self> {
         let recipe = &settings.recipe;
-        let plan = Plan::new(settings, data.n_train);
+        let plan = Plan::new(settings, data.all_train());
         let scaling = Scaling::new(data, recipe.scale_power);
         let cells = Cells::new(ops, &data.cells)?;
-        let targets = Targets::new(ops, &data.tasks, data.n_train, recipe.class_weight_power)?;
+        let (power, stream) = (recipe.class_weight_power, &data.stream);
+        let weights = match stream {
+            Some(s) => Targets::class_weights(s.tasks(), s.n_train(), power),
+            None => Targets::class_weights(&data.tasks, data.n_train, power),
+        };
+        let targets = Targets::weighted(ops, &data.tasks, &weights)?;
         let tasks = data.tasks.len();
         let sample = |r: usize| {
             let mut sample = order(data.n_train, settings.seed + r as u64, u64::MAX);
@@ -71,6 +81,8 @@ impl<'a, O: Ops> Trainer<'a, O> {
             tasks,
         };
         let steps = plan.epoch_steps as usize;
+        let window = stream.as_ref().map(|s| s.window_steps(plan.batch));
+        let order_steps = window.unwrap_or(steps).min(steps);
         let width = settings.hidden.first().copied();
         let width = width.unwrap_or(stages::n_out(data));
         let pass = Pass {
@@ -82,8 +94,14 @@ impl<'a, O: Ops> Trainer<'a, O> {
             scales: ops.alloc_f("factors of the losses", tasks)?,
             spare: ops.alloc_f("ablated sums", room.max_rows * width)?,
         };
-        let rows = ops.alloc_u("order of the cells", models * stride(steps * plan.batch))?;
-        let scales = ops.alloc_f("factors of the losses", models * stride(steps * tasks))?;
+        let rows = ops.alloc_u(
+            "order of the cells",
+            models * stride(order_steps * plan.batch),
+        )?;
+        let scales = ops.alloc_f(
+            "factors of the losses",
+            models * stride(order_steps * tasks),
+        )?;
         let losses = ops.alloc_f("losses of the steps", models * stride(steps * tasks))?;
         let ranking = if recipe.ranking {
             round_robin(data)
@@ -149,6 +167,8 @@ impl<'a, O: Ops> Trainer<'a, O> {
             plan,
             scaling,
             pass,
+            feed: stream.clone().map(|s| Feed::new(s, weights)),
+            order_steps,
             room,
             rows,
             scales,
@@ -162,42 +182,25 @@ impl<'a, O: Ops> Trainer<'a, O> {
         Ok(trainer)
     }
 
-    /// Puts the order of the epoch that the next step belongs to on the device, and the factors of its
-    /// losses.
-    fn load_order(&mut self) -> Result<()> {
-        let (steps, batch) = (self.plan.epoch_steps as usize, self.plan.batch);
-        let epoch = self.position.step / self.plan.epoch_steps;
-        let tasks = self.pass.targets.tasks.len();
-        let (mut rows, mut scales) = (Vec::new(), Vec::new());
-        for r in 0..self.room.models {
-            let mut cells = order(self.data.n_train, self.settings.seed + r as u64, epoch);
-            cells.truncate(steps * batch);
-            for cells in cells.chunks_exact(batch) {
-                scales.extend(self.pass.targets.scales(&self.pass.task_weights, cells));
-            }
-            rows.extend(cells);
-            rows.resize((r + 1) * stride(steps * batch), 0);
-            scales.resize((r + 1) * stride(steps * tasks), 0.0);
-        }
-        self.ops.write_u(self.rows, &rows)?;
-        Ok(self.ops.write_f(self.scales, &scales)?)
-    }
-
     pub(super) fn one_step(&mut self) -> Result<()> {
         let segment = self.plan.segments[self.position.segment];
         if self.position.local == 0 {
             self.enter(segment)?;
         }
         let in_epoch = (self.position.step % self.plan.epoch_steps) as usize;
+        let in_order = in_epoch % self.order_steps;
+        if in_order == 0 && in_epoch > 0 {
+            self.load_order()?;
+        }
         let (steps, tasks) = (self.plan.epoch_steps as usize, self.room.tasks);
         let batch = Batch {
             rows: self.rows,
-            offset: in_epoch * self.plan.batch,
+            offset: in_order * self.plan.batch,
             n: self.plan.batch,
-            row_stride: stride(steps * self.plan.batch),
+            row_stride: stride(self.order_steps * self.plan.batch),
             scales: self.scales,
-            scale_offset: in_epoch * tasks,
-            scale_stride: stride(steps * tasks),
+            scale_offset: in_order * tasks,
+            scale_stride: stride(self.order_steps * tasks),
         };
         let slot = Slot {
             losses: self.losses,
@@ -230,7 +233,10 @@ impl<'a, O: Ops> Trainer<'a, O> {
             seed,
             step,
         };
-        let (cells, targets) = (&self.pass.cells, &self.pass.targets);
+        let (cells, targets) = match self.feed.as_ref().and_then(Feed::now) {
+            Some((cells, targets)) => (cells, targets),
+            None => (&self.pass.cells, &self.pass.targets),
+        };
         match &self.stage {
             Stage::Select(net, sel) => {
                 let f = self.position.local as f64 / segment.steps as f64;
