@@ -6,6 +6,7 @@ use crate::data::{demo, h5ad, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
 use crate::gpu::{Pick, pick};
 use crate::ops::Ops;
+use crate::report::explain;
 use crate::report::files::{CHECKPOINT, Claim, RunDir, write_results};
 use crate::report::predict::{predict, scores};
 use crate::report::repeats::Repeats;
@@ -191,6 +192,7 @@ fn with_device<O: Ops>(
             dir.begin(config)?;
         }
     }
+    let separation = explain::separation(&fitted.model, &data);
     drop(data);
     let test = sealed.open();
     let predicted = predict(&fitted.model, &test.x);
@@ -202,6 +204,7 @@ fn with_device<O: Ops>(
         &path,
         &summary,
         &scored,
+        explain::explain(&fitted.model, separation, &test),
         c.seed,
         repeats,
         &out,

@@ -1,4 +1,5 @@
 //! The directory of a run: claimed before the run, filled file by file, each written beside and renamed.
+use super::explain_csv;
 use super::predict::{Predicted, predictions_csv};
 use super::summary::Summary;
 use crate::data::cells::TestCells;
@@ -10,9 +11,10 @@ use std::path::{Path, PathBuf};
 type Result<T> = std::result::Result<T, OutputError>;
 
 /// Every file that a run writes.
-pub const FILES: [&str; 7] = [
+pub const FILES: [&str; 8] = [
     "model.safetensors",
     "panel.csv",
+    "explanations.csv",
     "metrics.json",
     "predictions.csv",
     "history.csv",
@@ -175,11 +177,10 @@ pub fn write_results(
         .to_bytes(config)
         .map_err(|e| OutputError::new(e.to_string(), e.hint()))?;
     dir.write("model.safetensors", &model)?;
-    let mut panel = csv::Writer::from_writer(Vec::new());
-    for gene in &summary.panel {
-        panel.serialize(gene).map_err(unwritten)?;
-    }
-    dir.write("panel.csv", &panel.into_inner().map_err(unwritten)?)?;
+    let panel = explain_csv::panel(summary).map_err(unwritten)?;
+    dir.write("panel.csv", &panel)?;
+    let explanations = explain_csv::explanations(&summary.explanations).map_err(unwritten)?;
+    dir.write("explanations.csv", &explanations)?;
     let mut history = csv::Writer::from_writer(Vec::new());
     for epoch in &fit.history {
         history.serialize(epoch).map_err(unwritten)?;

@@ -1,4 +1,6 @@
 //! Metrics, predictions of the test cells, tables and result files.
+pub mod explain;
+pub mod explain_csv;
 pub mod files;
 pub mod metrics;
 pub mod predict;

@@ -19,7 +19,7 @@ pub enum Predicted {
 const PIECE: usize = 1024;
 
 /// Transformed values of the panel's genes, cells x k; `columns` are the genes' columns in `x`.
-fn panel_values(x: &Csr, columns: &[u32], cells: std::ops::Range<usize>) -> Vec<f32> {
+pub(super) fn panel_values(x: &Csr, columns: &[u32], cells: std::ops::Range<usize>) -> Vec<f32> {
     let value = |cell: usize, column: &u32| {
         let (genes, values) = x.row(cell);
         genes.binary_search(column).map_or(0.0, |at| values[at])
@@ -65,7 +65,7 @@ pub fn predict(model: &PanelModel, x: &Csr) -> Vec<Predicted> {
 }
 
 /// The largest logit's class (ties to the lower one) and its softmax probability.
-fn most_probable(logits: &[f32]) -> (u32, f32) {
+pub(super) fn most_probable(logits: &[f32]) -> (u32, f32) {
     let best = (0..logits.len()).fold(0, |b, c| if logits[c] > logits[b] { c } else { b });
     let sum: f64 = logits
         .iter()

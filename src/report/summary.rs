@@ -1,4 +1,5 @@
 //! The result of a run as one JSON object and as a short table.
+use super::explain::{Explanation, Role};
 use super::metrics::{Classification, Regression};
 use super::predict::Scores;
 use super::repeats::Repeats;
@@ -25,6 +26,8 @@ pub struct Summary {
     pub panel: Vec<Gene>,
     /// Scores of the test cells.
     pub tasks: Vec<Task>,
+    /// What each gene is to each task: genes by rank, tasks in order.
+    pub explanations: Vec<Explanation>,
     /// How it was trained.
     pub training: Training,
     /// What repeated runs agree on (`--repeats`).
@@ -116,6 +119,7 @@ impl Summary {
         path: &str,
         split: &SplitSummary,
         scores: &[Scores],
+        explanations: Vec<Explanation>,
         seed: u64,
         repeats: Option<Repeats>,
         out: &str,
@@ -141,6 +145,7 @@ impl Summary {
             },
             panel: fit.model.genes.iter().enumerate().map(gene).collect(),
             tasks: tasks(&fit.model, scores),
+            explanations,
             training: Training {
                 epochs: fit.history.len() as u64,
                 steps: fit.steps,
@@ -150,6 +155,21 @@ impl Summary {
             },
             repeats,
             out: out.into(),
+        }
+    }
+
+    /// Classes that a gene marks, those of all tasks.
+    fn marked(&self, gene: &Gene) -> String {
+        let own = self.explanations.iter().filter(|e| e.gene == gene.gene);
+        let marks = own.filter_map(|e| match &e.role {
+            Role::Classes { marks, .. } => Some(marks.as_slice()),
+            Role::Value { .. } => None,
+        });
+        let all: Vec<&str> = marks.flatten().map(String::as_str).collect();
+        match all.len() {
+            0 => "-".into(),
+            1..=3 => all.join(", "),
+            n => format!("{} and {} more", all[..2].join(", "), n - 2),
         }
     }
 
@@ -164,12 +184,16 @@ impl Summary {
             "{}: {} cells x {} genes; {} train, {} validation, {} test cells",
             d.path, d.n_obs, d.n_vars, d.train, d.validation, d.test
         );
-        let _ = writeln!(s, "\nrank  gene              score  index");
+        let _ = writeln!(s, "\nrank  gene              score  index  marks");
         for g in &self.panel {
             let _ = writeln!(
                 s,
-                "{:>4}  {:<14} {:>8.4}  {:>5}",
-                g.rank, g.gene, g.score, g.index
+                "{:>4}  {:<14} {:>8.4}  {:>5}  {}",
+                g.rank,
+                g.gene,
+                g.score,
+                g.index,
+                self.marked(g)
             );
         }
         for task in &self.tasks {
