@@ -1,10 +1,12 @@
 //! Flags and their help, one file a subcommand; what they do is the business of the stages.
 pub mod bench;
 pub mod check;
+mod cross;
 pub mod devices;
 pub mod progress;
 pub mod run;
 pub mod train;
+pub mod weights;
 
 use clap::{Parser, Subcommand};
 

@@ -1,16 +1,17 @@
 //! `yoto-gpu train`: the stages in order, and one sentence with a hint where one fails.
+use super::cross::cross_validate;
 use super::progress::Reporter;
 use super::train::{TrainArgs, TrainConfig};
 use crate::data::split::{SplitSettings, split};
-use crate::data::{demo, h5ad, prepare};
+use crate::data::{demo, folds, h5ad, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
 use crate::gpu::{Pick, pick};
 use crate::ops::Ops;
-use crate::report::explain;
 use crate::report::files::{CHECKPOINT, Claim, RunDir, write_results};
 use crate::report::predict::{predict, scores};
 use crate::report::repeats::Repeats;
 use crate::report::summary::Summary;
+use crate::report::{explain, hierarchy};
 use crate::train;
 use crate::train::settings::Fit;
 use serde_json::Value;
@@ -148,6 +149,11 @@ fn with_device<O: Ops>(
             .max_genes
             .map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
     };
+    let folds = match &c.cross_validate {
+        Some(column) => folds::leave_one_out(&prepared, column, &split_settings)?,
+        None => Vec::new(),
+    };
+    let kept = (!folds.is_empty()).then(|| prepared.clone());
     let (data, sealed, summary) = split(prepared, &split_settings)?;
     summary
         .notices
@@ -193,12 +199,13 @@ fn with_device<O: Ops>(
         }
     }
     let separation = explain::separation(&fitted.model, &data);
+    let links = hierarchy::links(&data);
     drop(data);
     let test = sealed.open();
     let predicted = predict(&fitted.model, &test.x);
     let scored = scores(&fitted.model, &test, &predicted);
     let out = args.out.display().to_string();
-    let summary = Summary::new(
+    let mut summary = Summary::new(
         &fitted,
         ops.info(),
         &path,
@@ -209,7 +216,21 @@ fn with_device<O: Ops>(
         repeats,
         &out,
     );
+    summary.hierarchy = hierarchy::consistency(&links, &predicted);
     write_results(dir, &fitted, &test, &predicted, &summary, config)?;
+    if let (Some(prepared), Some(column), false) = (kept, &c.cross_validate, fitted.stopped) {
+        summary.cross_validation = Some(cross_validate(
+            ops,
+            &prepared,
+            &folds,
+            column,
+            &split_settings,
+            &settings,
+            &stop,
+            reporter,
+        )?);
+        write_results(dir, &fitted, &test, &predicted, &summary, config)?;
+    }
     if fitted.stopped {
         let then = if checkpoint.is_file() {
             "; --resume goes on from the last checkpoint"
@@ -230,7 +251,7 @@ fn with_device<O: Ops>(
     };
     Ok(Outcome {
         text,
-        stopped: fitted.stopped,
+        stopped: stop.load(Ordering::Relaxed),
     })
 }
 

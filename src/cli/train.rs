@@ -2,6 +2,7 @@
 //!
 //! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
 //! [`TrainArgs`] only says where the result goes.
+use super::weights::{TaskWeight, weights_fit};
 use crate::data::prepare::InputChoice;
 use crate::train::settings::{Recipe, Relaxation, Settings};
 use clap::builder::PossibleValue;
@@ -64,6 +65,10 @@ pub struct TrainConfig {
     /// Column of obs to predict as a number; repeat for several tasks
     #[arg(long, value_name = "COLUMN", help_heading = "Tasks and data")]
     pub regress: Vec<String>,
+    /// Weight of a task's loss beside the others' [default: 1]; repeat for several tasks
+    #[arg(long, value_name = "NAME=W", help_heading = "Tasks and data")]
+    #[serde(default)]
+    pub task_weight: Vec<TaskWeight>,
     /// What X holds: counts (become log1p of counts per 10,000), log (taken as they are), binary
     /// (detected or not); auto takes whole numbers for counts
     #[arg(
@@ -102,6 +107,10 @@ pub struct TrainConfig {
     #[arg(long, conflicts_with = "stratify", help_heading = "Split")]
     #[serde(skip)]
     pub no_stratify: bool,
+    /// Column of obs, such as the donor: after the run, train again without each of its values and
+    /// test on the cells left out, beside sealed cells of the values trained on
+    #[arg(long, value_name = "COLUMN", help_heading = "Split")]
+    pub cross_validate: Option<String>,
     /// Column of obs that says train, validation or test for each cell
     #[arg(
         long,
@@ -202,6 +211,8 @@ impl TrainConfig {
                 return Err(format!("the column {name:?} is named by two tasks"));
             }
         }
+        let tasks: Vec<String> = tasks.into_iter().cloned().collect();
+        weights_fit(&self.task_weight, &tasks)?;
         let held_out = self.test_fraction + self.validation_fraction;
         if held_out >= 1.0 {
             return Err(format!(
@@ -223,6 +234,9 @@ impl TrainConfig {
             batch_size: usize::try_from(self.batch_size).unwrap_or(usize::MAX),
             lr: self.lr,
             relaxation: self.relaxation,
+            task_weights: (self.task_weight.iter())
+                .map(|w| (w.name.clone(), w.weight))
+                .collect(),
             recipe: self.recipe.clone(),
         }
     }
@@ -235,7 +249,8 @@ impl TrainConfig {
             .regress
             .iter()
             .chain(&self.group_by)
-            .chain(&self.split_by);
+            .chain(&self.split_by)
+            .chain(&self.cross_validate);
         for name in others {
             if !columns.contains(name) {
                 columns.push(name.clone());

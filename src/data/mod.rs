@@ -5,6 +5,7 @@ mod assign;
 pub mod cells;
 pub mod dataset;
 pub mod demo;
+pub mod folds;
 pub mod h5ad;
 mod labels;
 pub mod packed;

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 type Result<T> = std::result::Result<T, OutputError>;
 
 /// Every file that a run writes.
-pub const FILES: [&str; 8] = [
+pub const FILES: [&str; 9] = [
     "model.safetensors",
     "panel.csv",
     "explanations.csv",
     "metrics.json",
+    "cross_validation.csv",
     "predictions.csv",
     "history.csv",
     "config.json",
@@ -186,6 +187,10 @@ pub fn write_results(
         history.serialize(epoch).map_err(unwritten)?;
     }
     dir.write("history.csv", &history.into_inner().map_err(unwritten)?)?;
+    if let Some(cross) = &summary.cross_validation {
+        let table = cross.csv().map_err(unwritten)?;
+        dir.write("cross_validation.csv", &table)?;
+    }
     dir.write(
         "predictions.csv",
         &predictions_csv(&fit.model, test, predicted).map_err(unwritten)?,

@@ -1,5 +1,7 @@
 //! The result of a run as one JSON object and as a short table.
+use super::cross::CrossValidation;
 use super::explain::{Explanation, Role};
+use super::hierarchy::Hierarchy;
 use super::metrics::{Classification, Regression};
 use super::predict::Scores;
 use super::repeats::Repeats;
@@ -28,6 +30,12 @@ pub struct Summary {
     pub tasks: Vec<Task>,
     /// What each gene is to each task: genes by rank, tasks in order.
     pub explanations: Vec<Explanation>,
+    /// Labels that are parts of one another.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hierarchy: Vec<Hierarchy>,
+    /// Leave-one-group-out figures (`--cross-validate`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross_validation: Option<CrossValidation>,
     /// How it was trained.
     pub training: Training,
     /// What repeated runs agree on (`--repeats`).
@@ -146,6 +154,8 @@ impl Summary {
             panel: fit.model.genes.iter().enumerate().map(gene).collect(),
             tasks: tasks(&fit.model, scores),
             explanations,
+            hierarchy: Vec::new(),
+            cross_validation: None,
             training: Training {
                 epochs: fit.history.len() as u64,
                 steps: fit.steps,
@@ -216,6 +226,10 @@ impl Summary {
                     )
                 }
             };
+        }
+        self.hierarchy.iter().for_each(|h| s += &h.text());
+        if let Some(c) = &self.cross_validation {
+            s += &c.table();
         }
         if let Some(r) = &self.repeats {
             let always = r.genes.iter().filter(|g| g.share == 1.0).count();

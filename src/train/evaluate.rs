@@ -8,8 +8,8 @@ use crate::model::trunk::{self, Batch, Dropout, trunk_forward};
 use crate::ops::{MISSING, Ops, Result};
 use crate::report::metrics;
 
-/// Validation loss (mean over tasks of the unweighted mean loss) and score (mean over tasks of
-/// macro-F1 or R2) of each network; `None` without validation cells.
+/// Validation loss (mean over tasks, by their weights, of the mean loss without class weights) and
+/// score (the same of macro-F1 or R2) of each network; `None` without validation cells.
 pub(super) fn validation<O: Ops>(
     ops: &mut O,
     stage: &mut Stage,
@@ -60,10 +60,11 @@ pub(super) fn validation<O: Ops>(
         }
         let stride = net.layout.shape.n_out;
         let (mut loss, mut score, mut column) = (0.0, 0.0, 0);
-        for task in &data.tasks {
+        let total: f64 = pass.task_weights.iter().map(|&w| f64::from(w)).sum();
+        for (task, &weight) in data.tasks.iter().zip(&pass.task_weights) {
             let (l, s) = judge(task, data.n_train, &logits, stride, column);
-            loss += l / data.tasks.len() as f64;
-            score += s / data.tasks.len() as f64;
+            loss += l * f64::from(weight) / total;
+            score += s * f64::from(weight) / total;
             column += task.kind.width();
         }
         judged.push(Some((loss, score)));

@@ -92,7 +92,8 @@ pub fn fit_all<O: Ops>(
         }
     }
     let models = trainer.finish()?;
-    let p = trainer.position;
+    let p = std::mem::take(&mut trainer.position);
+    trainer.release();
     let seconds = before.0 + begin.elapsed().as_secs_f64();
     let fit = |(model, run): (_, Run)| Fit {
         model,

@@ -10,6 +10,7 @@ mod moves;
 pub mod plan;
 pub mod rank;
 mod refine;
+mod release;
 mod result;
 pub mod settings;
 mod stages;

@@ -51,6 +51,14 @@ impl Products {
     }
 }
 
+impl Products {
+    /// Frees the buffers.
+    pub(super) fn release<O: Ops>(self, ops: &mut O) {
+        let all = [self.r, self.p1, self.p2];
+        all.into_iter().for_each(|b| ops.release_f(b));
+    }
+}
+
 /// For each gene the score statistic given a network, `q_g = sum_h R_gh^2 / (I_gh + ridge)`,
 /// and its direction of descent `-R_g` (n_genes x H). A copy of a gene in the panel gets about 0.
 ///

@@ -34,8 +34,8 @@ pub(super) struct Trainer<'a, O> {
     /// Cells of an epoch in order, of each run.
     pub(super) rows: UBuf,
     /// Factors of the losses and losses, a value a step and task, of each run.
-    scales: FBuf,
-    losses: FBuf,
+    pub(super) scales: FBuf,
+    pub(super) losses: FBuf,
     pub(super) products: Option<Products>,
     pub(super) stage: Stage,
     pub(super) position: Position,
@@ -76,7 +76,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
         let pass = Pass {
             cells,
             targets,
-            task_weights: vec![1.0; tasks],
+            task_weights: settings.weights_of(&data.tasks),
             samples: (0..models).map(sample).collect(),
             tile: ops.alloc_u("cells of a tile", room.max_rows)?,
             scales: ops.alloc_f("factors of the losses", tasks)?,
