@@ -75,6 +75,9 @@ fn help_names_every_flag_and_usage_errors_are_2() {
         "--force",
         "--threads",
         "--recipe",
+        "--task-weight",
+        "--batch",
+        "--cross-validate",
     ] {
         assert!(help.contains(flag), "{flag}");
     }
@@ -92,6 +95,9 @@ fn help_names_every_flag_and_usage_errors_are_2() {
         ],
         &["train", "some.h5ad"],
         &["train", "--recipe", "{\"no_such_field\": 1}"],
+        &["train", "--task-weight", "cell_type"],
+        &["train", "--task-weight", "cell_type=0"],
+        &["train", "--task-weight", "donor=2"],
         &["nonsense"],
     ] {
         let output = yoto(wrong);

@@ -69,6 +69,7 @@ fn as_test(data: &TrainingData) -> TestCells {
         x,
         obs_names: (0..data.n_train).map(|i| format!("cell{i}")).collect(),
         tasks: data.tasks.clone(),
+        batches: None,
     }
 }
 

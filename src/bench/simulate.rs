@@ -185,6 +185,7 @@ pub fn simulate(
             kind: TaskKind::Classification { classes },
             targets: Targets::Classes(labels),
         }],
+        batches: None,
         cells: packed,
     })
 }

@@ -7,6 +7,7 @@ use crate::data::{demo, folds, h5ad, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
 use crate::gpu::{Pick, pick};
 use crate::ops::Ops;
+use crate::report::batches::BatchScores;
 use crate::report::files::{CHECKPOINT, Claim, RunDir, write_results};
 use crate::report::predict::{predict, scores};
 use crate::report::repeats::Repeats;
@@ -144,6 +145,7 @@ fn with_device<O: Ops>(
         group_by: c.group_by.clone(),
         stratify: c.stratify,
         split_by: c.split_by.clone(),
+        batch: c.batch.clone(),
         page_words: ops.max_elements().min(PAGE_WORDS),
         max_genes: c
             .max_genes
@@ -216,6 +218,7 @@ fn with_device<O: Ops>(
         repeats,
         &out,
     );
+    summary.batches = BatchScores::new(&fitted.model, &test, &predicted);
     summary.hierarchy = hierarchy::consistency(&links, &predicted);
     write_results(dir, &fitted, &test, &predicted, &summary, config)?;
     if let (Some(prepared), Some(column), false) = (kept, &c.cross_validate, fitted.stopped) {

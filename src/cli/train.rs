@@ -107,6 +107,10 @@ pub struct TrainConfig {
     #[arg(long, conflicts_with = "stratify", help_heading = "Split")]
     #[serde(skip)]
     pub no_stratify: bool,
+    /// Column of obs, such as the donor or the library: choose genes that hold in every one of its
+    /// values; the worst of them counts
+    #[arg(long, value_name = "COLUMN", help_heading = "Split")]
+    pub batch: Option<String>,
     /// Column of obs, such as the donor: after the run, train again without each of its values and
     /// test on the cells left out, beside sealed cells of the values trained on
     #[arg(long, value_name = "COLUMN", help_heading = "Split")]
@@ -250,7 +254,8 @@ impl TrainConfig {
             .iter()
             .chain(&self.group_by)
             .chain(&self.split_by)
-            .chain(&self.cross_validate);
+            .chain(&self.cross_validate)
+            .chain(&self.batch);
         for name in others {
             if !columns.contains(name) {
                 columns.push(name.clone());

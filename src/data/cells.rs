@@ -64,6 +64,34 @@ pub struct Task {
     pub targets: Targets,
 }
 
+/// The batch of each of some cells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batches {
+    /// Column of `obs`.
+    pub column: String,
+    /// Names of the batches.
+    pub names: Vec<String>,
+    /// Batch of each cell.
+    pub of: Vec<u32>,
+}
+
+impl Batches {
+    /// Batches with at least `least` of these cells, or with any where none has so many.
+    #[must_use]
+    pub fn counted(&self, cells: impl Iterator<Item = usize>, least: usize) -> Vec<u32> {
+        let mut n = vec![0usize; self.names.len()];
+        cells.for_each(|cell| n[self.of[cell] as usize] += 1);
+        let with = |least: usize| -> Vec<u32> {
+            let all = 0..n.len() as u32;
+            all.filter(|&b| n[b as usize] >= least).collect()
+        };
+        match with(least) {
+            many if !many.is_empty() => many,
+            _ => with(1),
+        }
+    }
+}
+
 /// Statistics of the considered genes over the training cells, in transformed units.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GeneStats {
@@ -94,6 +122,8 @@ pub struct TrainingData {
     pub transform: Transform,
     /// Tasks with the labels of the cells of `cells`, in the same order.
     pub tasks: Vec<Task>,
+    /// Batches of the cells of `cells`, across which the panel is to hold (`--batch`).
+    pub batches: Option<Batches>,
 }
 
 /// The test cells. Training never sees inside: only [`SealedTest::open`] does, for the report.
@@ -109,6 +139,8 @@ pub struct TestCells {
     pub obs_names: Vec<String>,
     /// Tasks with the labels of the test cells.
     pub tasks: Vec<Task>,
+    /// Batches of the test cells (`--batch`).
+    pub batches: Option<Batches>,
 }
 
 impl SealedTest {

@@ -1,13 +1,14 @@
 //! Splits prepared cells into what training reads and the sealed test cells.
 use super::assign::{self, Assignment};
-use super::cells::{SealedTest, Targets, Task, TaskKind, TestCells, TrainingData};
-use super::dataset::Csr;
+use super::cells::{Batches, SealedTest, Targets, Task, TaskKind, TestCells, TrainingData};
+use super::dataset::{Column, Csr};
 use super::packed::{MAX_GENES, Packed};
 use super::prepare::Prepared;
 use super::stats;
 use crate::error::DataError;
 use crate::ops::MISSING;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How cells are split and which genes are considered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub struct SplitSettings {
     pub stratify: bool,
     /// Column that says `train`, `validation` or `test` of every cell; overrides the rest.
     pub split_by: Option<String>,
+    /// Column whose batches the panel is to hold across.
+    pub batch: Option<String>,
     /// Words that a page of [`Packed`] may hold.
     pub page_words: usize,
     /// Consider at most this many genes, those of the largest variance on the training cells.
@@ -40,6 +43,7 @@ impl Default for SplitSettings {
             group_by: None,
             stratify: true,
             split_by: None,
+            batch: None,
             page_words: 1 << 24,
             max_genes: None,
         }
@@ -141,6 +145,17 @@ pub fn split(
             .collect()
     };
     let of = |rows: &[u32]| -> Vec<Task> { tasks.iter().map(|t| subset(t, rows)).collect() };
+    let batches = match &settings.batch {
+        Some(name) => Some(batches(&columns, name, &rows, &mut notices).map_err(in_file)?),
+        None => None,
+    };
+    let batches_of = |rows: &[u32]| -> Option<Batches> {
+        let batches = batches.as_ref()?;
+        Some(Batches {
+            of: rows.iter().map(|r| batches.of[*r as usize]).collect(),
+            ..batches.clone()
+        })
+    };
     let summary = SplitSummary {
         n_obs: x.n_obs,
         n_vars: x.n_vars,
@@ -157,6 +172,7 @@ pub fn split(
         x: take(&x, &test),
         obs_names: names(&test),
         tasks: of(&test),
+        batches: batches_of(&test),
     });
     let data = TrainingData {
         cells,
@@ -171,8 +187,45 @@ pub fn split(
         stats: genes.stats,
         transform,
         tasks: of(&rows),
+        batches: batches_of(&rows),
     };
     Ok((data, sealed, summary))
+}
+
+/// The batch of every cell of the file; cells without one are a batch of their own.
+fn batches(
+    columns: &BTreeMap<String, Column>,
+    name: &str,
+    training: &[u32],
+    notices: &mut Vec<String>,
+) -> Result<Batches, DataError> {
+    let (mut names, mut of, _) = assign::column(columns, name, "--batch")?;
+    let without = of.iter().filter(|b| **b == MISSING).count();
+    if without > 0 {
+        let own = names.len() as u32;
+        names.push("(none)".into());
+        of.iter_mut()
+            .filter(|b| **b == MISSING)
+            .for_each(|b| *b = own);
+        notices.push(format!(
+            "{without} cells have no value of {name:?} (--batch) and count as a batch of their own"
+        ));
+    }
+    let mut seen = vec![false; names.len()];
+    training
+        .iter()
+        .for_each(|r| seen[of[*r as usize] as usize] = true);
+    if seen.iter().filter(|s| **s).count() < 2 {
+        return Err(DataError::new(
+            format!("the training cells have one value of {name:?} (--batch)"),
+            "name a column with two batches or more, or leave --batch out",
+        ));
+    }
+    Ok(Batches {
+        column: name.into(),
+        names,
+        of,
+    })
 }
 
 fn has_label(task: &Task, cell: usize) -> bool {

@@ -62,7 +62,7 @@ pub struct Spread {
 }
 
 /// The measures that are compared, by name.
-fn measures(scores: &Scores) -> Vec<(&'static str, f64)> {
+pub(super) fn measures(scores: &Scores) -> Vec<(&'static str, f64)> {
     match scores {
         Scores::Classes(c) => vec![("accuracy", c.accuracy), ("macro_f1", c.macro_f1)],
         Scores::Values(r) => vec![("r2", r.r2)],

@@ -1,4 +1,5 @@
 //! Metrics, predictions of the test cells, tables and result files.
+pub mod batches;
 pub mod cross;
 pub mod explain;
 pub mod explain_csv;

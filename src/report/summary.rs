@@ -1,4 +1,5 @@
 //! The result of a run as one JSON object and as a short table.
+use super::batches::BatchScores;
 use super::cross::CrossValidation;
 use super::explain::{Explanation, Role};
 use super::hierarchy::Hierarchy;
@@ -33,6 +34,9 @@ pub struct Summary {
     /// Labels that are parts of one another.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hierarchy: Vec<Hierarchy>,
+    /// Figures of each batch (`--batch`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batches: Option<BatchScores>,
     /// Leave-one-group-out figures (`--cross-validate`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cross_validation: Option<CrossValidation>,
@@ -155,6 +159,7 @@ impl Summary {
             tasks: tasks(&fit.model, scores),
             explanations,
             hierarchy: Vec::new(),
+            batches: None,
             cross_validation: None,
             training: Training {
                 epochs: fit.history.len() as u64,
@@ -228,6 +233,9 @@ impl Summary {
             };
         }
         self.hierarchy.iter().for_each(|h| s += &h.text());
+        if let Some(b) = &self.batches {
+            s += &b.table();
+        }
         if let Some(c) = &self.cross_validation {
             s += &c.table();
         }

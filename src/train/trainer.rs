@@ -78,6 +78,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
             targets,
             task_weights: settings.weights_of(&data.tasks),
             samples: (0..models).map(sample).collect(),
+            batches: data.batches.clone(),
             tile: ops.alloc_u("cells of a tile", room.max_rows)?,
             scales: ops.alloc_f("factors of the losses", tasks)?,
             spare: ops.alloc_f("ablated sums", room.max_rows * width)?,
