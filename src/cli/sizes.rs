@@ -61,7 +61,10 @@ impl FromStr for Sizes {
         if sizes.windows(2).any(|w| w[0] == w[1]) {
             return Err("a size is named twice".into());
         }
-        Ok(Self { text: text.into(), sizes })
+        Ok(Self {
+            text: text.into(),
+            sizes,
+        })
     }
 }
 

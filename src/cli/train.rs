@@ -4,6 +4,7 @@
 //! [`TrainArgs`] only says where the result goes.
 use super::filters::FilterArgs;
 use super::sizes::Sizes;
+use super::weights::{TaskWeight, weights_fit};
 use crate::data::budget::Bytes;
 use crate::data::prepare::InputChoice;
 use crate::train::settings::{Recipe, Relaxation, Settings};
@@ -11,8 +12,8 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Label of the embedded demo.
 pub const DEMO_LABEL: &str = "cell_type";
@@ -68,6 +69,10 @@ pub struct TrainConfig {
     /// Column of obs to predict as a number; repeat for several tasks
     #[arg(long, value_name = "COLUMN", help_heading = "Tasks and data")]
     pub regress: Vec<String>,
+    /// Weight of a task's loss beside the others' [default: 1]; repeat for several tasks
+    #[arg(long, value_name = "NAME=W", help_heading = "Tasks and data")]
+    #[serde(default)]
+    pub task_weight: Vec<TaskWeight>,
     /// What becomes of X before the network reads it; it is stored with the model
     #[arg(
         long,
@@ -106,6 +111,14 @@ pub struct TrainConfig {
     #[arg(long, conflicts_with = "stratify", help_heading = "Split")]
     #[serde(skip)]
     pub no_stratify: bool,
+    /// Column of obs, such as the donor or the library: choose genes that hold in every one of its
+    /// values; the worst of them counts
+    #[arg(long, value_name = "COLUMN", help_heading = "Split")]
+    pub batch: Option<String>,
+    /// Column of obs, such as the donor: after the run, train again without each of its values and
+    /// test on the cells left out, beside sealed cells of the values trained on
+    #[arg(long, value_name = "COLUMN", help_heading = "Split")]
+    pub cross_validate: Option<String>,
     /// Column of obs that says train, validation or test for each cell
     #[arg(
         long,
@@ -215,6 +228,8 @@ impl TrainConfig {
                 return Err(format!("the column {name:?} is named by two tasks"));
             }
         }
+        let tasks: Vec<String> = tasks.into_iter().cloned().collect();
+        weights_fit(&self.task_weight, &tasks)?;
         let held_out = self.test_fraction + self.validation_fraction;
         if held_out >= 1.0 {
             return Err(format!(
@@ -239,6 +254,9 @@ impl TrainConfig {
             batch_size: usize::try_from(self.batch_size).unwrap_or(usize::MAX),
             lr: self.lr,
             relaxation: self.relaxation,
+            task_weights: (self.task_weight.iter())
+                .map(|w| (w.name.clone(), w.weight))
+                .collect(),
             recipe: self.recipe.clone(),
         }
     }
@@ -251,7 +269,9 @@ impl TrainConfig {
             .regress
             .iter()
             .chain(&self.group_by)
-            .chain(&self.split_by);
+            .chain(&self.split_by)
+            .chain(&self.cross_validate)
+            .chain(&self.batch);
         for name in others {
             if !columns.contains(name) {
                 columns.push(name.clone());

@@ -1,6 +1,8 @@
 //! The directory of a run: claimed before the run, filled file by file, each written beside and renamed.
+use super::explain::{Explanation, Separation, explain};
+use super::explain_csv;
 use super::predict::{Predicted, Scores, predict, predictions_csv, scores};
-use super::summary::{Gene, Summary, curve_csv};
+use super::summary::{Summary, curve_csv};
 use crate::data::cells::TestCells;
 use crate::error::OutputError;
 use crate::train::settings::Fit;
@@ -10,10 +12,12 @@ use std::path::{Path, PathBuf};
 type Result<T> = std::result::Result<T, OutputError>;
 
 /// Every file that a run writes.
-pub const FILES: [&str; 8] = [
+pub const FILES: [&str; 10] = [
     "model.safetensors",
     "panel.csv",
+    "explanations.csv",
     "metrics.json",
+    "cross_validation.csv",
     "predictions.csv",
     "history.csv",
     "curve.csv",
@@ -119,7 +123,11 @@ impl RunDir {
             // an absent file is what is wanted
             let _ = std::fs::remove_file(self.join(name));
         }
-        for entry in std::fs::read_dir(&self.path).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(&self.path)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let name = entry.file_name();
             let size = name.to_str().and_then(|n| n.strip_prefix('k'));
             if size.is_some_and(|s| s.parse::<usize>().is_ok()) {
@@ -182,18 +190,21 @@ pub struct Panel<'a> {
     pub predicted: Vec<Predicted>,
     /// Their scores.
     pub scores: Vec<Scores>,
+    /// What each gene is to each task.
+    pub explanations: Vec<Explanation>,
 }
 
 impl<'a> Panel<'a> {
     /// Applies a model to the test cells.
     #[must_use]
-    pub fn new(fit: &'a Fit, test: &TestCells) -> Self {
+    pub fn new(fit: &'a Fit, separation: Separation, test: &TestCells) -> Self {
         let predicted = predict(&fit.model, &test.x);
         let scores = scores(&fit.model, test, &predicted);
         Self {
             fit,
             predicted,
             scores,
+            explanations: explain(&fit.model, separation, test),
         }
     }
 }
@@ -213,7 +224,10 @@ pub fn write_results(
 ) -> Result<()> {
     for (i, panel) in panels.iter().enumerate() {
         let size = format!("k{}/", panel.fit.model.genes.len());
-        let places = [(i == main).then_some(""), (panels.len() > 1).then_some(&size)];
+        let places = [
+            (i == main).then_some(""),
+            (panels.len() > 1).then_some(&size),
+        ];
         for place in places.into_iter().flatten() {
             write_panel(dir, place, panel, test, config)?;
         }
@@ -225,6 +239,10 @@ pub fn write_results(
     dir.write("history.csv", &history.into_inner().map_err(unwritten)?)?;
     if let Some(curve) = &summary.curve {
         dir.write("curve.csv", &curve_csv(curve).map_err(unwritten)?)?;
+    }
+    if let Some(cross) = &summary.cross_validation {
+        let table = cross.csv().map_err(unwritten)?;
+        dir.write("cross_validation.csv", &table)?;
     }
     let json = serde_json::to_vec_pretty(summary).map_err(unwritten)?;
     dir.write("metrics.json", &json)
@@ -242,12 +260,10 @@ fn write_panel(
         .to_bytes(config)
         .map_err(|e| OutputError::new(e.to_string(), e.hint()))?;
     dir.write(&format!("{place}model.safetensors"), &bytes)?;
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    for gene in Gene::all(model) {
-        csv.serialize(gene).map_err(unwritten)?;
-    }
-    let bytes = csv.into_inner().map_err(unwritten)?;
+    let bytes = explain_csv::panel(model, &panel.explanations).map_err(unwritten)?;
     dir.write(&format!("{place}panel.csv"), &bytes)?;
+    let bytes = explain_csv::explanations(&panel.explanations).map_err(unwritten)?;
+    dir.write(&format!("{place}explanations.csv"), &bytes)?;
     let bytes = predictions_csv(model, test, &panel.predicted).map_err(unwritten)?;
     dir.write(&format!("{place}predictions.csv"), &bytes)
 }

@@ -72,13 +72,21 @@ impl Repeats {
             .collect();
         let choices = agreement.groups.iter().flat_map(|g| &g.genes);
         let mut genes: Vec<Frequency> = choices
-            .map(|c| Frequency { gene: name(c.gene), index: index(c.gene), share: c.share })
+            .map(|c| Frequency {
+                gene: name(c.gene),
+                index: index(c.gene),
+                share: c.share,
+            })
             .collect();
         genes.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.index.cmp(&b.index)));
         let several = agreement.groups.iter().filter(|g| g.genes.len() > 1);
         Self {
             n: runs.len(),
-            result: if agreement.best_run.is_none() { "consensus" } else { "best run" },
+            result: if agreement.best_run.is_none() {
+                "consensus"
+            } else {
+                "best run"
+            },
             best_seed: seed + best as u64,
             validation_loss: loss,
             jaccard: overlap(&panels),

@@ -1,6 +1,10 @@
 //! The result of a run as one JSON object and as a short table.
-use super::metrics::{Classification, Regression};
+use super::batches::BatchScores;
+use super::cross::CrossValidation;
+use super::explain::{Explanation, Role};
 use super::files::Panel;
+use super::hierarchy::Hierarchy;
+use super::metrics::{Classification, Regression};
 use super::predict::Scores;
 use super::repeats::Repeats;
 use crate::data::cells::TaskKind;
@@ -26,6 +30,17 @@ pub struct Summary {
     pub panel: Vec<Gene>,
     /// Scores of the test cells.
     pub tasks: Vec<Task>,
+    /// What each gene is to each task: genes by rank, tasks in order.
+    pub explanations: Vec<Explanation>,
+    /// Labels that are parts of one another.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hierarchy: Vec<Hierarchy>,
+    /// Figures of each batch (`--batch`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batches: Option<BatchScores>,
+    /// Leave-one-group-out figures (`--cross-validate`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross_validation: Option<CrossValidation>,
     /// How it was trained.
     pub training: Training,
     /// Accuracy against k, where there are several sizes; ascending.
@@ -145,17 +160,26 @@ impl Gene {
 pub fn curve_csv(curve: &[Point]) -> Result<Vec<u8>, csv::Error> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     for (i, p) in curve.iter().enumerate() {
-        let mut head = vec!["k".to_string(), "validation_loss".into(), "validation_score".into()];
+        let mut head = vec![
+            "k".to_string(),
+            "validation_loss".into(),
+            "validation_score".into(),
+        ];
         let score = p.validation_score.map_or(String::new(), |s| s.to_string());
         let mut row = vec![p.k.to_string(), p.validation_loss.to_string(), score];
         for task in &p.tasks {
             let (name, scores) = match task {
-                Task::Classification { name, test: t, .. } => {
-                    (name, vec![("accuracy", t.accuracy), ("macro_f1", t.macro_f1)])
-                }
+                Task::Classification { name, test: t, .. } => (
+                    name,
+                    vec![("accuracy", t.accuracy), ("macro_f1", t.macro_f1)],
+                ),
                 Task::Regression { name, test: t, .. } => (name, vec![("r2", t.r2)]),
             };
-            let prefix = if p.tasks.len() > 1 { format!("{name}_") } else { String::new() };
+            let prefix = if p.tasks.len() > 1 {
+                format!("{name}_")
+            } else {
+                String::new()
+            };
             for (what, value) in scores {
                 head.push(format!("{prefix}{what}"));
                 row.push(value.to_string());
@@ -182,7 +206,12 @@ impl Summary {
         repeats: Option<Repeats>,
         out: &str,
     ) -> Self {
-        let Panel { fit, scores, .. } = &panels[main];
+        let Panel {
+            fit,
+            scores,
+            explanations,
+            ..
+        } = &panels[main];
         let mut curve: Vec<Point> = panels
             .iter()
             .map(|p| Point {
@@ -209,6 +238,10 @@ impl Summary {
             },
             panel: Gene::all(&fit.model).collect(),
             tasks: tasks(&fit.model, scores),
+            explanations: explanations.clone(),
+            hierarchy: Vec::new(),
+            batches: None,
+            cross_validation: None,
             training: Training {
                 epochs: fit.history.len() as u64,
                 steps: fit.steps,
@@ -219,6 +252,21 @@ impl Summary {
             curve: (curve.len() > 1).then_some(curve),
             repeats,
             out: out.into(),
+        }
+    }
+
+    /// Classes that a gene marks, those of all tasks.
+    fn marked(&self, gene: &Gene) -> String {
+        let own = self.explanations.iter().filter(|e| e.gene == gene.gene);
+        let marks = own.filter_map(|e| match &e.role {
+            Role::Classes { marks, .. } => Some(marks.as_slice()),
+            Role::Value { .. } => None,
+        });
+        let all: Vec<&str> = marks.flatten().map(String::as_str).collect();
+        match all.len() {
+            0 => "-".into(),
+            1..=3 => all.join(", "),
+            n => format!("{} and {} more", all[..2].join(", "), n - 2),
         }
     }
 
@@ -233,12 +281,16 @@ impl Summary {
             "{}: {} cells x {} genes; {} train, {} validation, {} test cells",
             d.path, d.n_obs, d.n_vars, d.train, d.validation, d.test
         );
-        let _ = writeln!(s, "\nrank  gene              score  index");
+        let _ = writeln!(s, "\nrank  gene              score  index  marks");
         for g in &self.panel {
             let _ = writeln!(
                 s,
-                "{:>4}  {:<14} {:>8.4}  {:>5}",
-                g.rank, g.gene, g.score, g.index
+                "{:>4}  {:<14} {:>8.4}  {:>5}  {}",
+                g.rank,
+                g.gene,
+                g.score,
+                g.index,
+                self.marked(g)
             );
         }
         for task in &self.tasks {
@@ -271,20 +323,37 @@ impl Summary {
                     .iter()
                     .map(|t| match t {
                         Task::Classification { name, test: t, .. } => {
-                            format!("{name}: accuracy {:.3}, macro-F1 {:.3}", t.accuracy, t.macro_f1)
+                            format!(
+                                "{name}: accuracy {:.3}, macro-F1 {:.3}",
+                                t.accuracy, t.macro_f1
+                            )
                         }
                         Task::Regression { name, test: t, .. } => format!("{name}: R2 {:.3}", t.r2),
                     })
                     .collect();
-                let chosen = if p.k == self.panel.len() { "  <- this panel" } else { "" };
+                let chosen = if p.k == self.panel.len() {
+                    "  <- this panel"
+                } else {
+                    ""
+                };
                 let _ = writeln!(s, "{:>4}  {score:>16}  {}{chosen}", p.k, test.join("; "));
             }
+        }
+        self.hierarchy.iter().for_each(|h| s += &h.text());
+        if let Some(b) = &self.batches {
+            s += &b.table();
+        }
+        if let Some(c) = &self.cross_validation {
+            s += &c.table();
         }
         if let Some(r) = &self.repeats {
             let always = r.genes.iter().filter(|g| g.share == 1.0).count();
             let what = match r.result {
                 "consensus" => "this panel is that of the majority".into(),
-                _ => format!("this one has seed {}, the lowest validation loss", r.best_seed),
+                _ => format!(
+                    "this one has seed {}, the lowest validation loss",
+                    r.best_seed
+                ),
             };
             let _ = writeln!(
                 s,

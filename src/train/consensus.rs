@@ -38,7 +38,10 @@ pub struct Group {
 #[must_use]
 pub fn groups(data: &TrainingData, panels: &[Vec<u32>]) -> Vec<Group> {
     let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
-    panels.iter().flatten().for_each(|&g| *counts.entry(g).or_default() += 1);
+    panels
+        .iter()
+        .flatten()
+        .for_each(|&g| *counts.entry(g).or_default() += 1);
     let n = panels.len().max(1) as f64;
     let mut genes: Vec<(u32, usize)> = counts.into_iter().collect();
     genes.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -48,9 +51,16 @@ pub fn groups(data: &TrainingData, panels: &[Vec<u32>]) -> Vec<Group> {
     for (i, &(gene, count)) in genes.iter().enumerate() {
         let replaces = |group: &&mut Vec<usize>| {
             let (head, head_count) = genes[group[0]];
-            let together = panels.iter().filter(|p| has(p, gene) && has(p, head)).count();
+            let together = panels
+                .iter()
+                .filter(|p| has(p, gene) && has(p, head))
+                .count();
             let expected = count as f64 * head_count as f64 / n;
-            let r: f64 = columns[i].iter().zip(&columns[group[0]]).map(|(a, b)| a * b).sum();
+            let r: f64 = columns[i]
+                .iter()
+                .zip(&columns[group[0]])
+                .map(|(a, b)| a * b)
+                .sum();
             (together as f64) < expected && r >= ALIKE
         };
         match groups.iter_mut().find(replaces) {
@@ -61,7 +71,10 @@ pub fn groups(data: &TrainingData, panels: &[Vec<u32>]) -> Vec<Group> {
     let mut groups: Vec<Group> = groups
         .into_iter()
         .map(|members| {
-            let of = |&i: &usize| Choice { gene: genes[i].0, share: genes[i].1 as f64 / n };
+            let of = |&i: &usize| Choice {
+                gene: genes[i].0,
+                share: genes[i].1 as f64 / n,
+            };
             let any = |p: &&Vec<u32>| members.iter().any(|&i| has(p, genes[i].0));
             Group {
                 share: panels.iter().filter(any).count() as f64 / n,
@@ -69,7 +82,11 @@ pub fn groups(data: &TrainingData, panels: &[Vec<u32>]) -> Vec<Group> {
             }
         })
         .collect();
-    groups.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.genes[0].gene.cmp(&b.genes[0].gene)));
+    groups.sort_by(|a, b| {
+        b.share
+            .total_cmp(&a.share)
+            .then(a.genes[0].gene.cmp(&b.genes[0].gene))
+    });
     groups
 }
 
@@ -78,7 +95,10 @@ fn standardised(data: &TrainingData, genes: &[u32]) -> Vec<Vec<f64>> {
     let mut cells = order(data.n_train, 0, u64::MAX);
     cells.truncate(CELLS);
     let mut place = vec![usize::MAX; data.cells.n_genes];
-    genes.iter().enumerate().for_each(|(i, &g)| place[g as usize] = i);
+    genes
+        .iter()
+        .enumerate()
+        .for_each(|(i, &g)| place[g as usize] = i);
     let mut columns = vec![vec![0.0; cells.len()]; genes.len()];
     for (row, &cell) in cells.iter().enumerate() {
         for &entry in data.cells.cell(cell as usize) {
@@ -101,7 +121,12 @@ fn standardised(data: &TrainingData, genes: &[u32]) -> Vec<Vec<f64>> {
 /// then the other genes by theirs; `k` of them that keep the rules and, where `within` is given, lie in
 /// it. Ascending; `None` where there is none.
 #[must_use]
-pub fn consensus(groups: &[Group], rules: &Rules, k: usize, within: Option<&[u32]>) -> Option<Vec<u32>> {
+pub fn consensus(
+    groups: &[Group],
+    rules: &Rules,
+    k: usize,
+    within: Option<&[u32]>,
+) -> Option<Vec<u32>> {
     let heads = groups.iter().filter_map(|g| g.genes.first());
     let mut rest: Vec<&Choice> = groups.iter().flat_map(|g| g.genes.iter().skip(1)).collect();
     rest.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.gene.cmp(&b.gene)));

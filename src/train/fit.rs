@@ -94,7 +94,8 @@ pub fn fit_all<O: Ops>(
         }
     }
     let models = trainer.finish()?;
-    let p = trainer.position;
+    let p = std::mem::take(&mut trainer.position);
+    trainer.release();
     let seconds = before.0 + begin.elapsed().as_secs_f64();
     let of_run = |(models, run): (Vec<(_, Best)>, Run)| {
         let fit = |(model, best): (_, Best)| Fit {

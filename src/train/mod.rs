@@ -2,6 +2,7 @@
 //!
 //! `select` learns scores over all genes (optional), `refine` adds and drops genes of the panel
 //! with the network at hand, `finish` trains the network on the frozen panel.
+mod across;
 mod batches;
 pub mod checkpoint;
 pub mod consensus;
@@ -13,6 +14,7 @@ pub mod panels;
 pub mod plan;
 pub mod rank;
 mod refine;
+mod release;
 mod result;
 pub mod rules;
 pub mod settings;

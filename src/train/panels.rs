@@ -43,14 +43,22 @@ pub fn fit_panels<O: Ops>(
     stop: &AtomicBool,
     on_epoch: &mut dyn FnMut(Progress),
 ) -> Result<Trained, TrainError> {
-    let runs = fit_all(ops, data, settings, repeats, checkpoint, resume, stop, on_epoch)?;
+    let runs = fit_all(
+        ops, data, settings, repeats, checkpoint, resume, stop, on_epoch,
+    )?;
     if repeats == 1 {
         let fits = runs.into_iter().flatten().collect();
-        return Ok(Trained { fits, agreements: Vec::new() });
+        return Ok(Trained {
+            fits,
+            agreements: Vec::new(),
+        });
     }
     let sizes = runs.iter().map(Vec::len).min().unwrap_or(0);
     let mut lists: Vec<_> = runs.into_iter().map(Vec::into_iter).collect();
-    let mut trained = Trained { fits: Vec::new(), agreements: Vec::new() };
+    let mut trained = Trained {
+        fits: Vec::new(),
+        agreements: Vec::new(),
+    };
     let mut larger: Option<Vec<u32>> = None;
     for _ in 0..sizes {
         let runs: Vec<Fit> = lists.iter_mut().filter_map(Iterator::next).collect();
@@ -73,7 +81,11 @@ pub fn fit_panels<O: Ops>(
         let mut fit = fit.unwrap_or_else(|| runs[best].clone());
         (fit.seconds, fit.stopped) = (fit.seconds.max(runs[best].seconds), stopped);
         trained.fits.push(fit);
-        trained.agreements.push(Agreement { runs, groups, best_run });
+        trained.agreements.push(Agreement {
+            runs,
+            groups,
+            best_run,
+        });
     }
     Ok(trained)
 }
@@ -105,7 +117,11 @@ pub fn on_panel<O: Ops>(
 /// The run with the lowest validation loss.
 fn best_run(runs: &[Fit]) -> usize {
     (0..runs.len()).fold(0, |b, i| {
-        if runs[i].best_loss < runs[b].best_loss { i } else { b }
+        if runs[i].best_loss < runs[b].best_loss {
+            i
+        } else {
+            b
+        }
     })
 }
 

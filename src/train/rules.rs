@@ -171,7 +171,10 @@ impl Rules {
         if self.include.len() > k {
             let n = self.include.len();
             let what = format!("--include-genes names {n} genes, --genes asks for {k}");
-            return fail(what, "raise --genes, or name fewer genes that are always in");
+            return fail(
+                what,
+                "raise --genes, or name fewer genes that are always in",
+            );
         }
         let mut always = Growing::new(self);
         for &gene in &self.include {
@@ -196,7 +199,11 @@ impl Rules {
                 "--min-markers-per-class {} over {} classes{} needs {} genes, --genes asks for {k}",
                 self.least_markers,
                 self.classes.len(),
-                if self.include.is_empty() { "" } else { " beside --include-genes" },
+                if self.include.is_empty() {
+                    ""
+                } else {
+                    " beside --include-genes"
+                },
                 always.missing() + self.include.len(),
             );
             return fail(what, "raise --genes, or lower --min-markers-per-class");
@@ -211,7 +218,10 @@ impl Rules {
                 let what = format!(
                     "--min-markers-per-class wants {needs} more genes that mark {class:?}; there are {there}"
                 );
-                return fail(what, "lower --min-markers-per-class, or widen what leaves genes out");
+                return fail(
+                    what,
+                    "lower --min-markers-per-class, or widen what leaves genes out",
+                );
             }
         }
         match self.grow(order, k) {
@@ -269,7 +279,10 @@ mod tests {
 
     #[test]
     fn every_class_gets_its_markers_at_the_cost_of_better_genes() {
-        assert_eq!(marked().choose(&[0, 1, 2, 3, 4, 5], 4), Some(vec![0, 1, 3, 5]));
+        assert_eq!(
+            marked().choose(&[0, 1, 2, 3, 4, 5], 4),
+            Some(vec![0, 1, 3, 5])
+        );
         assert_eq!(marked().choose(&[0, 1, 2, 4, 5], 4), None);
         let few = marked().reach(&[0, 1, 2, 3, 4, 5], 2, &names(6));
         assert!(few.is_err_and(|e| e.what.contains("needs 3 genes, --genes asks for 2")));
@@ -279,8 +292,16 @@ mod tests {
 
     #[test]
     fn families_loads_and_bounds_hold() {
-        let family = Family { name: "--max-per-family 1 (RPL)".into(), genes: vec![0, 1], most: 1 };
-        let load = Load { name: "--budget 10".into(), each: vec![1.0, 1.0, 9.0, 2.0, 5.0], most: 10.0 };
+        let family = Family {
+            name: "--max-per-family 1 (RPL)".into(),
+            genes: vec![0, 1],
+            most: 1,
+        };
+        let load = Load {
+            name: "--budget 10".into(),
+            each: vec![1.0, 1.0, 9.0, 2.0, 5.0],
+            most: 10.0,
+        };
         let rules = Rules {
             include: vec![3],
             allowed: vec![true, true, true, true, false],
@@ -291,14 +312,25 @@ mod tests {
         assert_eq!(rules.choose(&[0, 1, 2, 3, 4], 2), Some(vec![3, 0]));
         let all = rules.reach(&[0, 1, 2, 3, 4], 3, &names(5));
         assert!(all.is_err_and(|e| e.what.contains("--budget 10") && e.what.contains("at most 2")));
-        let cheap = Rules { costs: vec![1.0; 5], ..rules };
+        let cheap = Rules {
+            costs: vec![1.0; 5],
+            ..rules
+        };
         assert_eq!(cheap.reach(&[0, 1, 2, 3, 4], 3, &names(5)).ok(), Some(2));
     }
 
     #[test]
     fn genes_that_are_always_in_may_break_no_rule() {
-        let family = Family { name: "--max-per-family 1 (HLA)".into(), genes: vec![0, 1], most: 1 };
-        let rules = Rules { include: vec![0, 1], families: vec![family], ..Rules::default() };
+        let family = Family {
+            name: "--max-per-family 1 (HLA)".into(),
+            genes: vec![0, 1],
+            most: 1,
+        };
+        let rules = Rules {
+            include: vec![0, 1],
+            families: vec![family],
+            ..Rules::default()
+        };
         let found = rules.reach(&[0, 1, 2], 3, &names(3));
         assert!(found.is_err_and(|e| e.what.contains("HLA") && e.what.contains("g1")));
         let many = rules.reach(&[0, 1, 2], 1, &names(3));

@@ -1,7 +1,9 @@
 //! Every setting of training, what it tells while it runs, and what it gives back.
 use super::rules::Rules;
+use crate::data::cells::Task;
 use crate::model::panel_model::PanelModel;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Which relaxation of top-k carries the gradient (method.md).
@@ -41,6 +43,8 @@ pub struct Settings {
     pub lr: f32,
     /// Relaxation of the selection phase.
     pub relaxation: Relaxation,
+    /// Weight of each task's loss by its name; 1 where it is not named.
+    pub task_weights: BTreeMap<String, f32>,
     /// The recipe: phases, regularisation.
     pub recipe: Recipe,
 }
@@ -69,8 +73,18 @@ impl Default for Settings {
             batch_size: 128,
             lr: 5e-3,
             relaxation: Relaxation::Sigmoid,
+            task_weights: BTreeMap::new(),
             recipe: Recipe::default(),
         }
+    }
+}
+
+impl Settings {
+    /// Weights of the tasks' losses, in the order of the tasks.
+    #[must_use]
+    pub fn weights_of(&self, tasks: &[Task]) -> Vec<f32> {
+        let of = |t: &Task| self.task_weights.get(&t.name).copied().unwrap_or(1.0);
+        tasks.iter().map(of).collect()
     }
 }
 

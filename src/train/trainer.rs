@@ -40,7 +40,7 @@ pub(super) struct Trainer<'a, O> {
     pub(super) rows: UBuf,
     /// Factors of the losses and losses, a value a step and task, of each run.
     pub(super) scales: FBuf,
-    losses: FBuf,
+    pub(super) losses: FBuf,
     pub(super) products: Option<Products>,
     pub(super) stage: Stage,
     pub(super) position: Position,
@@ -88,8 +88,9 @@ impl<'a, O: Ops> Trainer<'a, O> {
         let pass = Pass {
             cells,
             targets,
-            task_weights: vec![1.0; tasks],
+            task_weights: settings.weights_of(&data.tasks),
             samples: (0..models).map(sample).collect(),
+            batches: data.batches.clone(),
             tile: ops.alloc_u("cells of a tile", room.max_rows)?,
             scales: ops.alloc_f("factors of the losses", tasks)?,
             spare: ops.alloc_f("ablated sums", room.max_rows * width)?,
@@ -338,7 +339,9 @@ impl<'a, O: Ops> Trainer<'a, O> {
     pub(super) fn judge(&mut self) -> Result<Vec<Option<(f64, f64)>>> {
         let k = self.settings.genes;
         let (stage, scaling) = (&mut self.stage, &self.scaling);
-        Ok(validation(self.ops, stage, self.data, &self.pass, scaling, k)?)
+        Ok(validation(
+            self.ops, stage, self.data, &self.pass, scaling, k,
+        )?)
     }
 
     /// Keeps the networks as they stand where they are the best of their size so far.
