@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
+use yoto_gpu::data::inspect::inspect;
 use yoto_gpu::data::prepare::{InputChoice, prepare};
-use yoto_gpu::data::{Options, inspect, open};
+use yoto_gpu::data::{Options, open};
 use yoto_gpu::error::DataError;
 
 /// Expected part of the message, and the files, by the name of what is read.

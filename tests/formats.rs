@@ -2,7 +2,8 @@
 //! `tests/fixtures/make_formats.py`, by the libraries that users have.
 use std::path::{Path, PathBuf};
 use yoto_gpu::data::dataset::{Column, Dataset};
-use yoto_gpu::data::{Conversion, Options, Which, convert, inspect, open};
+use yoto_gpu::data::inspect::{Inspection, inspect};
+use yoto_gpu::data::{Conversion, Options, Which, convert, open};
 use yoto_gpu::error::DataError;
 
 fn fixture(name: &str) -> PathBuf {
@@ -357,7 +358,7 @@ fn converted_files_read_as_their_source() {
             inspect(&fixture(name)).expect(name),
             inspect(&to).expect(name),
         );
-        let shape = |i: &yoto_gpu::data::Inspection| {
+        let shape = |i: &Inspection| {
             let obs: Vec<_> = i
                 .obs
                 .iter()

@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use yoto_gpu::data::{Options, Which, inspect, open};
+use yoto_gpu::data::inspect::inspect;
+use yoto_gpu::data::{Options, Which, open};
 
 const DEFAULT_INPUTS: u64 = 1_500;
 

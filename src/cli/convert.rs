@@ -1,7 +1,8 @@
 //! `yoto-gpu convert`: its flags and what it does.
 use super::progress::Reporter;
+use super::reading::ReadingArgs;
 use super::run::{Failure, Outcome};
-use crate::data::{self, Conversion, Which};
+use crate::data::{self, Conversion};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -14,15 +15,9 @@ pub struct ConvertArgs {
     /// The .h5ad file to write, in the layout of AnnData 0.8 and later
     #[arg(value_name = "OUT.h5ad")]
     pub to: PathBuf,
-    /// Make this layer X
-    #[arg(long, value_name = "NAME", conflicts_with = "raw")]
-    pub layer: Option<String>,
-    /// Make raw X, with its genes
-    #[arg(long)]
-    pub raw: bool,
-    /// Table (.csv, .tsv, .gz) whose columns go into obs, by cell name
-    #[arg(long, value_name = "FILE")]
-    pub labels: Option<PathBuf>,
+    /// What becomes X of the new file, and further columns of its obs.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Replace OUT.h5ad where it is there already
     #[arg(long)]
     pub force: bool,
@@ -37,8 +32,8 @@ pub struct ConvertArgs {
 /// Of either file, as a sentence and a hint.
 pub fn run(args: &ConvertArgs) -> Result<Outcome, Failure> {
     let how = Conversion {
-        which: Which::chosen(args.layer.as_deref(), args.raw),
-        labels: args.labels.clone(),
+        which: args.reading.which(),
+        labels: args.reading.labels.clone(),
         force: args.force,
     };
     let reporter = Reporter::new(args.quiet);

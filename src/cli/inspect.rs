@@ -20,7 +20,7 @@ pub struct InspectArgs {
 /// # Errors
 /// Of the file, as a sentence and a hint.
 pub fn run(args: &InspectArgs) -> Result<Outcome, Failure> {
-    let found = data::inspect(&args.file)?;
+    let found = data::inspect::inspect(&args.file)?;
     let text = if args.json {
         serde_json::to_string_pretty(&found).unwrap_or_default() + "\n"
     } else {

@@ -2,11 +2,17 @@
 pub mod bench;
 pub mod check;
 pub mod convert;
+mod cross;
 pub mod devices;
+pub mod filters;
 pub mod inspect;
 pub mod progress;
+pub mod reading;
 pub mod run;
+pub mod simulate;
+pub mod sizes;
 pub mod train;
+pub mod weights;
 
 use clap::{Parser, Subcommand};
 
@@ -35,6 +41,8 @@ pub enum Command {
     Inspect(inspect::InspectArgs),
     /// Write any file that train reads as a modern .h5ad
     Convert(convert::ConvertArgs),
+    /// Make an .h5ad file of counts with planted marker genes
+    Simulate(simulate::SimulateArgs),
     /// List the adapters, what the kernels need of them, and which one `--device auto` takes
     Devices(devices::DevicesArgs),
     /// Measure a device, its kernels and the training step on simulated data, or check the kernels

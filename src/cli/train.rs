@@ -2,14 +2,19 @@
 //!
 //! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
 //! [`TrainArgs`] only says where the result goes.
+use super::filters::FilterArgs;
+use super::reading::ReadingArgs;
+use super::sizes::Sizes;
+use super::weights::{TaskWeight, weights_fit};
+use crate::data::budget::Bytes;
 use crate::data::prepare::InputChoice;
-use crate::data::{Options, Which};
 use crate::train::settings::{Recipe, Relaxation, Settings};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Label of the embedded demo.
 pub const DEMO_LABEL: &str = "cell_type";
@@ -65,25 +70,15 @@ pub struct TrainConfig {
     /// Column of obs to predict as a number; repeat for several tasks
     #[arg(long, value_name = "COLUMN", help_heading = "Tasks and data")]
     pub regress: Vec<String>,
-    /// Read this layer in place of X
-    #[arg(
-        long,
-        value_name = "NAME",
-        conflicts_with = "raw",
-        help_heading = "Tasks and data"
-    )]
+    /// What is read of the file.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub reading: ReadingArgs,
+    /// Weight of a task's loss beside the others' [default: 1]; repeat for several tasks
+    #[arg(long, value_name = "NAME=W", help_heading = "Tasks and data")]
     #[serde(default)]
-    pub layer: Option<String>,
-    /// Read raw (adata.raw.X, with its genes) in place of X
-    #[arg(long, help_heading = "Tasks and data")]
-    #[serde(default)]
-    pub raw: bool,
-    /// Table (.csv, .tsv, .gz) with further columns of obs, such as labels, by cell name
-    #[arg(long, value_name = "FILE", help_heading = "Tasks and data")]
-    #[serde(default)]
-    pub labels: Option<PathBuf>,
-    /// What X holds: counts (become log1p of counts per 10,000), log (taken as they are), binary
-    /// (detected or not); auto takes whole numbers for counts
+    pub task_weight: Vec<TaskWeight>,
+    /// What becomes of X before the network reads it; it is stored with the model
     #[arg(
         long,
         value_enum,
@@ -91,9 +86,10 @@ pub struct TrainConfig {
         help_heading = "Tasks and data"
     )]
     pub input: InputChoice,
-    /// Consider only the N most variable genes of the training cells [default: all]
-    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Tasks and data")]
-    pub max_genes: Option<u64>,
+    /// Cells, genes and classes that are left out.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub filters: FilterArgs,
 
     /// Share of the cells kept for the test figures
     #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = share, help_heading = "Split")]
@@ -120,6 +116,14 @@ pub struct TrainConfig {
     #[arg(long, conflicts_with = "stratify", help_heading = "Split")]
     #[serde(skip)]
     pub no_stratify: bool,
+    /// Column of obs, such as the donor or the library: choose genes that hold in every one of its
+    /// values; the worst of them counts
+    #[arg(long, value_name = "COLUMN", help_heading = "Split")]
+    pub batch: Option<String>,
+    /// Column of obs, such as the donor: after the run, train again without each of its values and
+    /// test on the cells left out, beside sealed cells of the values trained on
+    #[arg(long, value_name = "COLUMN", help_heading = "Split")]
+    pub cross_validate: Option<String>,
     /// Column of obs that says train, validation or test for each cell
     #[arg(
         long,
@@ -129,15 +133,20 @@ pub struct TrainConfig {
     )]
     pub split_by: Option<String>,
 
-    /// Genes of the panel
+    /// Genes of the panel; several sizes (8,16,32 or, doubling, 8..64) give nested panels from one run;
+    /// auto takes the smallest of 4 to 128 that is as good as the best, by validation score
     #[arg(
         long,
         short = 'k',
         value_name = "K",
-        default_value_t = 32,
+        default_value = "32",
         help_heading = "Panel and network"
     )]
-    pub genes: usize,
+    pub genes: Sizes,
+    /// How much validation score (mean of macro-F1 or R2) --genes auto gives for fewer genes
+    #[arg(long, value_name = "SCORE", default_value_t = 0.01, value_parser = share, help_heading = "Panel and network")]
+    #[serde(default = "tolerance")]
+    pub tolerance: f64,
     /// How the choice of genes is relaxed to carry a gradient
     #[arg(
         long,
@@ -180,6 +189,10 @@ pub struct TrainConfig {
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = recipe, help_heading = "Training")]
     pub recipe: Recipe,
 
+    /// Most memory of the host that the run may take, such as 8GiB: cells that do not fit stream from disk
+    /// [default: four fifths of what is free]
+    #[arg(long, value_name = "SIZE", help_heading = "Device")]
+    pub memory: Option<Bytes>,
     /// auto (the best real GPU, else the CPU), gpu (a software one too), cpu, or a part of an
     /// adapter's name
     #[arg(
@@ -205,7 +218,7 @@ impl TrainConfig {
         if resume {
             return Ok(());
         }
-        if self.data.is_none() && (self.layer.is_some() || self.raw || self.labels.is_some()) {
+        if self.data.is_none() && !self.reading.is_default() {
             return Err("--layer, --raw and --labels want a file: name it as DATA".into());
         }
         if self.label.is_empty() && self.regress.is_empty() {
@@ -223,6 +236,8 @@ impl TrainConfig {
                 return Err(format!("the column {name:?} is named by two tasks"));
             }
         }
+        let tasks: Vec<String> = tasks.into_iter().cloned().collect();
+        weights_fit(&self.task_weight, &tasks)?;
         let held_out = self.test_fraction + self.validation_fraction;
         if held_out >= 1.0 {
             return Err(format!(
@@ -236,7 +251,10 @@ impl TrainConfig {
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
-            genes: self.genes,
+            genes: self.genes.sizes()[0],
+            nested: self.genes.sizes()[1..].to_vec(),
+            panel: None,
+            rules: Arc::default(),
             seed: self.seed,
             hidden: self.hidden.0.clone(),
             steps: self.steps,
@@ -244,17 +262,10 @@ impl TrainConfig {
             batch_size: usize::try_from(self.batch_size).unwrap_or(usize::MAX),
             lr: self.lr,
             relaxation: self.relaxation,
+            task_weights: (self.task_weight.iter())
+                .map(|w| (w.name.clone(), w.weight))
+                .collect(),
             recipe: self.recipe.clone(),
-        }
-    }
-
-    /// What is read of the file, besides these `columns`.
-    #[must_use]
-    pub fn reading(&self, columns: Vec<String>) -> Options {
-        Options {
-            columns,
-            which: Which::chosen(self.layer.as_deref(), self.raw),
-            labels: self.labels.clone(),
         }
     }
 
@@ -266,7 +277,9 @@ impl TrainConfig {
             .regress
             .iter()
             .chain(&self.group_by)
-            .chain(&self.split_by);
+            .chain(&self.split_by)
+            .chain(&self.cross_validate)
+            .chain(&self.batch);
         for name in others {
             if !columns.contains(name) {
                 columns.push(name.clone());
@@ -311,20 +324,47 @@ impl ValueEnum for Relaxation {
 
 impl ValueEnum for InputChoice {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Auto, Self::Counts, Self::Log, Self::Binary]
+        &[
+            Self::Auto,
+            Self::Log,
+            Self::LogCounts,
+            Self::Binary,
+            Self::AsIs,
+        ]
     }
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Self::Auto => "auto",
-            Self::Counts => "counts",
-            Self::Log => "log",
-            Self::Binary => "binary",
-        }))
+        let (name, help) = match self {
+            Self::Auto => ("auto", "log where X holds whole numbers, else none"),
+            Self::Log => (
+                "log",
+                "log1p of counts per 10,000, totals over all genes of the file",
+            ),
+            Self::LogCounts => (
+                "log-counts",
+                "log1p of counts, no totals: what a panel assay can measure",
+            ),
+            Self::Binary => (
+                "binary",
+                "1 where a gene was detected: robust across assays",
+            ),
+            Self::AsIs => ("none", "The values of X as they are, such as log values"),
+        };
+        let value = PossibleValue::new(name).help(help);
+        // what an earlier version called it
+        Some(if name == "log" {
+            value.alias("counts")
+        } else {
+            value
+        })
     }
 }
 
 fn one() -> u64 {
     1
+}
+
+fn tolerance() -> f64 {
+    0.01
 }
 
 fn recipe(text: &str) -> Result<Recipe, String> {

@@ -1,5 +1,6 @@
 //! What every format offers, whatever lies on the disk.
 use super::dataset::Csr;
+use super::stored::Parts;
 use super::values::Values;
 use crate::error::DataError;
 
@@ -16,18 +17,6 @@ pub enum Which {
     Layer(String),
     /// What AnnData keeps as `raw`, which may have more genes.
     Raw,
-}
-
-impl Which {
-    /// What the flags `--layer` and `--raw` choose.
-    #[must_use]
-    pub fn chosen(layer: Option<&str>, raw: bool) -> Self {
-        match layer {
-            Some(name) => Self::Layer(name.to_owned()),
-            None if raw => Self::Raw,
-            None => Self::X,
-        }
-    }
 }
 
 /// Cells or genes.
@@ -84,6 +73,10 @@ pub(crate) trait Input {
     fn sample(&self, which: &Which) -> Result<Vec<f32>>;
     /// A matrix as CSR, tidy (genes ascend in a cell, no duplicates, no zeros).
     fn read(&self, which: &Which, notices: &mut Vec<String>) -> Result<Csr>;
+    /// A matrix that can be read by cells, piece by piece, as its parts; `None` where it cannot.
+    fn rows(&self, _which: &Which) -> Result<Option<Parts>> {
+        Ok(None)
+    }
     /// What this format holds that is not offered here, such as `obsm`.
     fn others(&self) -> Vec<String> {
         Vec::new()

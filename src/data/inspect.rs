@@ -22,7 +22,7 @@ pub struct Inspection {
     /// Genes of X.
     pub n_vars: usize,
     /// X (absent where there is none), then raw, then the layers.
-    pub matrices: Vec<Matrix>,
+    pub matrices: Vec<MatrixInfo>,
     /// Columns of cells.
     pub obs: Vec<ColumnInfo>,
     /// Columns of genes.
@@ -35,7 +35,7 @@ pub struct Inspection {
 
 /// A matrix of the file.
 #[derive(Clone, Debug, Serialize)]
-pub struct Matrix {
+pub struct MatrixInfo {
     /// `X`, `raw`, or the layer's name.
     pub name: String,
     /// The flag that reads it, such as `--layer counts`; empty for X.
@@ -146,7 +146,7 @@ fn look(path: &Path) -> Result<Inspection> {
     })
 }
 
-fn matrix(input: &dyn Input, which: &Which, d: &Described) -> Result<Matrix> {
+fn matrix(input: &dyn Input, which: &Which, d: &Described) -> Result<MatrixInfo> {
     let sample = input.sample(which)?;
     let (name, flag) = named(which);
     let extreme = |f: fn(f32, f32) -> f32| sample.iter().copied().reduce(f);
@@ -172,7 +172,7 @@ fn matrix(input: &dyn Input, which: &Which, d: &Described) -> Result<Matrix> {
             share(set as f64, sample.len() as f64)
         }
     };
-    Ok(Matrix {
+    Ok(MatrixInfo {
         name,
         flag,
         n_obs: d.n_obs,
@@ -197,9 +197,9 @@ fn named(which: &Which) -> (String, String) {
     }
 }
 
-fn unreadable(which: &Which, e: &DataError) -> Matrix {
+fn unreadable(which: &Which, e: &DataError) -> MatrixInfo {
     let (name, flag) = named(which);
-    Matrix {
+    MatrixInfo {
         name,
         flag,
         n_obs: 0,
@@ -216,8 +216,8 @@ fn unreadable(which: &Which, e: &DataError) -> Matrix {
 }
 
 /// The command line to try: the best matrix, the column that most looks like cell types.
-fn next(path: &Path, matrices: &[Matrix], obs: &[ColumnInfo], n_obs: usize) -> String {
-    let rank = |m: &&Matrix| match m.looks_like {
+fn next(path: &Path, matrices: &[MatrixInfo], obs: &[ColumnInfo], n_obs: usize) -> String {
+    let rank = |m: &&MatrixInfo| match m.looks_like {
         "counts" => 0,
         "log values" => 1,
         "normalised, not logs" => 2,

@@ -9,7 +9,7 @@ const GENES: &str = "Gene Expression";
 pub(crate) struct Keep {
     /// Their numbers; `None` where all are kept.
     kept: Option<Vec<u32>>,
-    all: usize,
+    n: usize,
     /// Types that are left out.
     dropped: Vec<String>,
 }
@@ -28,7 +28,7 @@ pub(crate) fn expression(types: Option<&[String]>, n: usize) -> Keep {
     dropped.dedup();
     Keep {
         kept: some.then_some(kept),
-        all: n,
+        n,
         dropped,
     }
 }
@@ -36,7 +36,11 @@ pub(crate) fn expression(types: Option<&[String]>, n: usize) -> Keep {
 impl Keep {
     /// Features that are kept.
     pub(crate) fn len(&self) -> usize {
-        self.kept.as_ref().map_or(self.all, Vec::len)
+        self.kept.as_ref().map_or(self.n, Vec::len)
+    }
+    /// Whether all are kept.
+    pub(crate) fn all(&self) -> bool {
+        self.kept.is_none()
     }
     /// The kept ones of a list with an item a feature.
     pub(crate) fn of<T>(&self, all: Vec<T>) -> Vec<T> {
@@ -80,7 +84,7 @@ impl Keep {
         if self.kept.is_some() {
             notices.push(format!(
                 "{} features that are no genes were left out ({})",
-                self.all - self.len(),
+                self.n - self.len(),
                 self.dropped.join(", ")
             ));
         }

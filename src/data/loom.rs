@@ -4,7 +4,7 @@ use super::h5::{Dataset, Group, Object};
 use super::h5ad::frame::values;
 use super::input::{Axis, Described, Input, Result, Which, no_matrix};
 use super::stored::Stored;
-use super::tidy::tidy;
+use super::tidy::{tell, tidy};
 use super::values::Values;
 
 /// An open file.
@@ -97,7 +97,7 @@ impl Input for Loom {
     }
     fn read(&self, which: &Which, notices: &mut Vec<String>) -> Result<Csr> {
         let mut x = self.matrix(which)?.read()?;
-        tidy(&mut x, notices);
+        tell(tidy(&mut x), notices);
         Ok(x)
     }
     fn others(&self) -> Vec<String> {

@@ -1,28 +1,36 @@
-//! From a file to cells that can be trained on: `read -> Dataset -> prepare -> Prepared -> split`.
+//! From a file to cells that can be trained on: `open -> Dataset -> prepare -> Prepared -> split`.
 //!
 //! The test cells leave the split as a [`cells::SealedTest`], which training cannot read.
 mod assign;
+pub mod budget;
 pub mod cells;
 mod convert;
 pub mod dataset;
 pub mod demo;
+pub mod filter;
+pub mod folds;
 mod h5;
 mod h5ad;
 mod input;
-mod inspect;
+pub mod inspect;
 mod keep;
 mod label_file;
 mod labels;
 mod loaded;
 mod loom;
+pub mod matrix;
 mod mtx;
 mod open;
 pub mod packed;
 pub mod prepare;
 pub(crate) mod random;
+pub mod rare;
+mod read_at;
 pub mod split;
 mod stats;
+pub mod store;
 mod stored;
+pub mod stream;
 mod table;
 mod tenx;
 mod text;
@@ -33,5 +41,4 @@ mod write;
 
 pub use convert::{Conversion, convert};
 pub use input::Which;
-pub use inspect::{ColumnInfo, Inspection, Matrix, inspect};
-pub use open::{Options, open};
+pub use open::{Options, open, open_rows};

@@ -1,10 +1,12 @@
 //! The one door: finds the format of a file and reads what is asked for.
-use super::dataset::{Column, Dataset};
+use super::dataset::{Column, Csr, Dataset};
 use super::h5::{Group, SIGNATURE};
 use super::h5ad::H5ad;
 use super::input::{Axis, Input, Result, Which};
 use super::label_file::LabelFile;
 use super::loom::Loom;
+use super::matrix::Matrix;
+use super::store::{self, Room};
 use super::tenx::Tenx;
 use super::{mtx, table};
 use crate::error::DataError;
@@ -32,6 +34,55 @@ pub struct Options {
 /// A [`DataError`] whose text begins with the path: no such file, a format that is not known, no
 /// such matrix or column, anything damaged.
 pub fn open(path: &Path, options: &Options) -> Result<Dataset> {
+    let whole = |input: &dyn Input, notices: &mut Vec<String>| input.read(&options.which, notices);
+    let (dataset, x) = all(path, options, whole)?;
+    Ok(Dataset { x, ..dataset })
+}
+
+/// As [`open`], but the matrix stays as it is stored where it is sparse and goes by cells, in memory or in a
+/// temporary file as `room` says of the numbers of cells, genes and stored values; the data set's own X is
+/// without values.
+///
+/// # Errors
+/// As [`open`]; a temporary file that cannot be written.
+pub fn open_rows(
+    path: &Path,
+    options: &Options,
+    room: &dyn Fn(usize, usize, usize) -> Result<Room>,
+) -> Result<(Dataset, Matrix)> {
+    all(path, options, |input, notices| {
+        Ok(match input.rows(&options.which)? {
+            Some(parts) => {
+                let room = room(parts.pointers.len() - 1, parts.n_vars, parts.data.len())?;
+                Matrix::Store(store::load(&parts, &room, notices)?)
+            }
+            None => Matrix::Csr(input.read(&options.which, notices)?),
+        })
+    })
+}
+
+/// A matrix as [`open`] or [`open_rows`] read it.
+trait Extent {
+    fn extent(&self) -> (usize, usize);
+}
+
+impl Extent for Csr {
+    fn extent(&self) -> (usize, usize) {
+        (self.n_obs, self.n_vars)
+    }
+}
+
+impl Extent for Matrix {
+    fn extent(&self) -> (usize, usize) {
+        (self.n_obs(), self.n_vars())
+    }
+}
+
+fn all<X: Extent>(
+    path: &Path,
+    options: &Options,
+    load: impl FnOnce(&dyn Input, &mut Vec<String>) -> Result<X>,
+) -> Result<(Dataset, X)> {
     let shown = path.display().to_string();
     let begin = |e: DataError| DataError::new(prefixed(&shown, &e.what), e.hint);
     let input = detect(path, &options.columns).map_err(begin)?;
@@ -40,9 +91,10 @@ pub fn open(path: &Path, options: &Options) -> Result<Dataset> {
         Some(file) => Some(LabelFile::read(file, &obs_names)?),
         None => None,
     };
-    let mut dataset = read(&*input, obs_names, labels.as_ref(), options).map_err(begin)?;
+    let (mut dataset, x) =
+        read(&*input, obs_names, labels.as_ref(), options, load).map_err(begin)?;
     dataset.path = shown;
-    Ok(dataset)
+    Ok((dataset, x))
 }
 
 /// Puts the path before what was found, once.
@@ -54,12 +106,13 @@ pub(crate) fn prefixed(path: &str, what: &str) -> String {
     }
 }
 
-fn read(
+fn read<X: Extent>(
     input: &dyn Input,
     obs_names: Vec<String>,
     labels: Option<&LabelFile>,
     options: &Options,
-) -> Result<Dataset> {
+    load: impl FnOnce(&dyn Input, &mut Vec<String>) -> Result<X>,
+) -> Result<(Dataset, X)> {
     let mut notices: Vec<String> = labels.iter().map(|l| l.notice.clone()).collect();
     let mut columns: BTreeMap<String, Column> = BTreeMap::new();
     let there = input.columns(Axis::Obs);
@@ -87,12 +140,11 @@ fn read(
         columns.insert(name.clone(), values.into());
     }
     let mut var_names = input.var_names(&options.which)?;
-    let x = input.read(&options.which, &mut notices)?;
-    if (x.n_obs, x.n_vars) != (obs_names.len(), var_names.len()) {
+    let x = load(input, &mut notices)?;
+    let (n_obs, n_vars) = x.extent();
+    if (n_obs, n_vars) != (obs_names.len(), var_names.len()) {
         return Err(super::h5::damaged(format!(
-            "the matrix is {} x {}, but there are {} cells and {} genes",
-            x.n_obs,
-            x.n_vars,
+            "the matrix is {n_obs} x {n_vars}, but there are {} cells and {} genes",
             obs_names.len(),
             var_names.len()
         )));
@@ -113,15 +165,16 @@ fn read(
             renamed.len()
         ));
     }
-    Ok(Dataset {
+    let dataset = Dataset {
         path: String::new(),
-        x,
+        x: Csr::zeros(n_obs, n_vars),
         obs_names,
         var_names,
         columns,
         notices,
         has_raw: options.which != Which::Raw && input.has_raw(),
-    })
+    };
+    Ok((dataset, x))
 }
 
 /// Opens a file of any format; `columns` are columns of cells, where the format itself cannot say.

@@ -3,6 +3,7 @@ use super::dataset::Csr;
 use super::h5::{Dataset, Group, Kind, SLICE, damaged, no_memory};
 use super::input::{Described, Result, SAMPLE};
 use crate::error::DataError;
+use std::ops::Range;
 
 /// A matrix of cells x genes.
 pub(crate) struct Stored {
@@ -25,6 +26,18 @@ enum Form {
         by_cells: bool,
         set: Dataset,
     },
+}
+
+/// A sparse matrix that goes by cells, to be read piece by piece.
+pub(crate) struct Parts {
+    /// Genes.
+    pub(crate) n_vars: usize,
+    /// Where each cell begins: from 0, never falling, to the number of values.
+    pub(crate) pointers: Vec<usize>,
+    /// Gene of each value, not checked.
+    pub(crate) indices: Dataset,
+    /// The values.
+    pub(crate) data: Dataset,
 }
 
 fn check_numbers(set: &Dataset) -> Result<()> {
@@ -145,6 +158,28 @@ impl Stored {
         }
     }
 
+    /// Its parts where it is sparse and goes by cells.
+    pub(crate) fn rows(self) -> Result<Option<Parts>> {
+        let pointers = match &self.form {
+            Form::Sparse {
+                by_cells: true,
+                indptr,
+                data,
+                ..
+            } => self.pointers(indptr, data.len())?,
+            _ => return Ok(None),
+        };
+        Ok(match self.form {
+            Form::Sparse { indices, data, .. } => Some(Parts {
+                n_vars: self.n_vars,
+                pointers,
+                indices,
+                data,
+            }),
+            Form::Dense { .. } => None,
+        })
+    }
+
     /// Reads it.
     pub(crate) fn read(&self) -> Result<Csr> {
         let (n_obs, n_vars) = (self.n_obs, self.n_vars);
@@ -201,10 +236,10 @@ impl Stored {
     }
 }
 
-type Parts = (Vec<usize>, Vec<u32>, Vec<f32>);
+type Arrays = (Vec<usize>, Vec<u32>, Vec<f32>);
 
 /// Rows to columns (or the reverse) by counting; `n` is the number of rows of the result.
-fn transpose(n: usize, pointers: &[usize], indices: &[u32], values: &[f32]) -> Result<Parts> {
+fn transpose(n: usize, pointers: &[usize], indices: &[u32], values: &[f32]) -> Result<Arrays> {
     let mut indptr = vec![0usize; n + 1];
     for row in indices {
         indptr[*row as usize + 1] += 1;
@@ -228,17 +263,25 @@ fn transpose(n: usize, pointers: &[usize], indices: &[u32], values: &[f32]) -> R
 }
 
 /// Indices of a slice, each below `limit`.
-fn checked(set: &Dataset, range: std::ops::Range<usize>, limit: usize) -> Result<Vec<u32>> {
-    set.slice::<i64>(range)?
-        .into_iter()
-        .map(|i| match u32::try_from(i) {
-            Ok(i) if (i as usize) < limit => Ok(i),
-            _ => Err(damaged(format!(
-                "{} holds {i}, but must lie below {limit}",
-                set.name
-            ))),
-        })
-        .collect()
+fn checked(set: &Dataset, range: Range<usize>, limit: usize) -> Result<Vec<u32>> {
+    let found = set.slice::<u32>(range.clone())?;
+    if found.iter().any(|i| *i as usize >= limit) {
+        return Err(out_of_range(set, range, limit));
+    }
+    Ok(found)
+}
+
+/// The error of indices of which one is not below `limit`.
+pub(crate) fn out_of_range(set: &Dataset, range: Range<usize>, limit: usize) -> DataError {
+    let fits = |i: &i64| usize::try_from(*i).is_ok_and(|i| i < limit);
+    match set.slice::<i64>(range) {
+        Ok(all) => {
+            let found = all.into_iter().find(|i| !fits(i)).unwrap_or(-1);
+            let name = &set.name;
+            damaged(format!("{name} holds {found}, but must lie below {limit}"))
+        }
+        Err(e) => e,
+    }
 }
 
 fn reserve<T>(n: usize) -> Result<Vec<T>> {
@@ -248,7 +291,7 @@ fn reserve<T>(n: usize) -> Result<Vec<T>> {
 }
 
 /// What is not zero of a dense matrix, by its rows.
-fn nonzeros(set: &Dataset) -> Result<Parts> {
+fn nonzeros(set: &Dataset) -> Result<Arrays> {
     let (n_rows, n_columns) = (set.shape[0], set.row());
     let mut rows = (SLICE / n_columns).max(1);
     // whole chunks, so that none is unpacked twice, unless one is very tall

@@ -5,8 +5,8 @@ use super::h5::{Dataset, Group, Object, damaged};
 use super::h5ad::frame::values;
 use super::input::{Axis, Described, Input, Result, Which, no_matrix};
 use super::keep::{Keep, expression};
-use super::stored::Stored;
-use super::tidy::tidy;
+use super::stored::{Parts, Stored};
+use super::tidy::{tell, tidy};
 use super::values::Values;
 use crate::error::DataError;
 
@@ -151,8 +151,16 @@ impl Input for Tenx {
     }
     fn read(&self, which: &Which, notices: &mut Vec<String>) -> Result<Csr> {
         let mut x = self.matrix(which)?.read()?;
-        tidy(&mut x, notices);
+        tell(tidy(&mut x), notices);
         self.keep.tell(notices);
         Ok(self.keep.columns_of(x))
+    }
+    fn rows(&self, which: &Which) -> Result<Option<Parts>> {
+        // where features are left out, all is read
+        if self.keep.all() {
+            self.matrix(which)?.rows()
+        } else {
+            Ok(None)
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Rows put in order.
 use super::dataset::Csr;
 
-/// Sorts columns within rows, sums duplicates and drops zeros, in place.
-pub(crate) fn tidy(x: &mut Csr, notices: &mut Vec<String>) {
+/// Sorts columns within rows, sums duplicates and drops zeros, in place; gives the rows that were out of order
+/// and the duplicates.
+pub(crate) fn tidy(x: &mut Csr) -> (usize, usize) {
     let (mut unsorted, mut duplicates) = (0usize, 0usize);
     let mut row: Vec<(u32, f32)> = Vec::new();
     let (mut begin, mut write) = (0, 0);
@@ -46,6 +47,11 @@ pub(crate) fn tidy(x: &mut Csr, notices: &mut Vec<String>) {
     x.indptr[x.n_obs] = write;
     x.indices.truncate(write);
     x.values.truncate(write);
+    (unsorted, duplicates)
+}
+
+/// Tells what [`tidy`] changed.
+pub(crate) fn tell((unsorted, duplicates): (usize, usize), notices: &mut Vec<String>) {
     if unsorted > 0 {
         notices.push(format!(
             "the genes of {unsorted} cells were stored out of order and were sorted"

@@ -1,7 +1,7 @@
 //! Values that come one by one, with their cell and gene.
 use super::dataset::Csr;
 use super::input::Result;
-use super::tidy::tidy;
+use super::tidy::{tell, tidy};
 
 /// Cell, gene and value of each.
 #[derive(Debug, Default)]
@@ -70,9 +70,8 @@ impl Triples {
             }
         };
         // the order within a cell is nobody's business here, duplicates are
-        let mut noticed = Vec::new();
-        tidy(&mut x, &mut noticed);
-        notices.extend(noticed.into_iter().filter(|n| n.contains("summed")));
+        let (_, duplicates) = tidy(&mut x);
+        tell((0, duplicates), notices);
         Ok(x)
     }
 }

@@ -28,6 +28,10 @@ impl Random {
     }
 }
 
+#[allow(
+    dead_code,
+    reason = "not every test file that includes this one uses it"
+)]
 /// Cells of `classes` classes: gene c (c < classes) marks class c, the rest is noise.
 pub fn planted(
     n_train: usize,
@@ -98,11 +102,14 @@ pub fn planted(
             inv_sd,
             clip: vec![100.0; n_genes],
         },
-        transform: Transform::Log,
+        include: Vec::new(),
+        stream: None,
+        transform: Transform::AsIs,
         tasks: vec![Task {
             name: "class".into(),
             kind,
             targets: Targets::Classes(labels),
         }],
+        batches: None,
     }
 }

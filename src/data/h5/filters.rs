@@ -1,8 +1,9 @@
 //! Undoes the filters that a chunk went through, the last one first. None unpacks to more than a chunk's size.
 use super::checksum::fletcher32;
 use super::source::Source;
-use super::{Result, blosc, damaged};
+use super::{Result, blosc, damaged, no_memory};
 use crate::error::DataError;
+use flate2::{Decompress, FlushDecompress, Status};
 use std::io::Read;
 
 /// One filter of a pipeline.
@@ -126,16 +127,32 @@ fn drain(stream: impl Read, most: usize, name: &str) -> Result<Vec<u8>> {
         .read_to_end(&mut out)
         .map_err(|e| damaged(format!("a chunk is no valid {name}: {e}")))?;
     if out.len() > most {
-        return Err(damaged(format!(
-            "a chunk unpacks to more than its {most} bytes"
-        )));
+        return Err(too_much(most));
     }
     Ok(out)
 }
 
 /// Unpacks zlib data.
 pub(super) fn inflate(bytes: &[u8], most: usize) -> Result<Vec<u8>> {
-    drain(flate2::read::ZlibDecoder::new(bytes), most, "gzip")
+    let mut out = Vec::new();
+    // a byte more shows that there is more
+    out.try_reserve_exact(most + 1)
+        .map_err(|_| no_memory(most))?;
+    let mut stream = Decompress::new(true);
+    let status = stream
+        .decompress_vec(bytes, &mut out, FlushDecompress::Finish)
+        .map_err(|e| damaged(format!("a chunk is no valid gzip: {e}")))?;
+    if out.len() > most {
+        return Err(too_much(most));
+    }
+    if status != Status::StreamEnd {
+        return Err(damaged("a chunk is no valid gzip: it ends early"));
+    }
+    Ok(out)
+}
+
+fn too_much(most: usize) -> DataError {
+    damaged(format!("a chunk unpacks to more than its {most} bytes"))
 }
 
 /// Unpacks a zstd frame.
@@ -161,9 +178,7 @@ fn lz4(bytes: &[u8], most: usize) -> Result<Vec<u8>> {
     let number = |b: &[u8]| b.iter().fold(0usize, |n, b| n << 8 | usize::from(*b));
     let (total, block) = (number(&head[..8]), number(&head[8..]));
     if total > most {
-        return Err(damaged(format!(
-            "a chunk unpacks to more than its {most} bytes"
-        )));
+        return Err(too_much(most));
     }
     let mut out = Vec::with_capacity(total.min(1 << 20));
     while out.len() < total {
@@ -185,19 +200,33 @@ fn lz4(bytes: &[u8], most: usize) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// Puts bytes that stand by their place in an element back together.
+/// Puts bytes that stand by their place in an element back together; what fills no element stays.
 pub(super) fn unshuffle(bytes: &[u8], width: usize) -> Vec<u8> {
-    if width < 2 || bytes.len() < width {
-        return bytes.to_vec();
-    }
-    let n = bytes.len() / width;
     let mut out = bytes.to_vec();
-    for (j, plane) in bytes[..n * width].chunks_exact(n).enumerate() {
-        for (i, b) in plane.iter().enumerate() {
-            out[i * width + j] = *b;
+    match width {
+        0 | 1 => {}
+        2 => interleave::<2>(bytes, &mut out),
+        4 => interleave::<4>(bytes, &mut out),
+        8 => interleave::<8>(bytes, &mut out),
+        _ if bytes.len() >= width => {
+            let n = bytes.len() / width;
+            for (j, plane) in bytes[..n * width].chunks_exact(n).enumerate() {
+                for (i, b) in plane.iter().enumerate() {
+                    out[i * width + j] = *b;
+                }
+            }
         }
+        _ => {}
     }
     out
+}
+
+fn interleave<const W: usize>(bytes: &[u8], out: &mut [u8]) {
+    let n = bytes.len() / W;
+    let planes: [&[u8]; W] = std::array::from_fn(|j| &bytes[j * n..(j + 1) * n]);
+    for (i, element) in out.as_chunks_mut::<W>().0.iter_mut().enumerate() {
+        *element = std::array::from_fn(|j| planes[j][i]);
+    }
 }
 
 fn unsum(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
@@ -241,9 +270,7 @@ fn lzf(bytes: &[u8], most: usize) -> Result<Vec<u8>> {
             }
         }
         if out.len() > most {
-            return Err(damaged(format!(
-                "a chunk unpacks to more than its {most} bytes"
-            )));
+            return Err(too_much(most));
         }
     }
     Ok(out)

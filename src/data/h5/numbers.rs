@@ -3,13 +3,17 @@ use super::dataset::Dataset;
 use super::kinds::Kind;
 use super::{Result, damaged, no_memory, within};
 use half::f16;
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Elements of one read (16 to 32 MB).
 pub(crate) const SLICE: usize = 4 << 20;
 
+/// Elements that a thread converts at one time.
+const PIECE: usize = 1 << 17;
+
 /// What numbers are converted to.
-pub(crate) trait Number: Sized + Copy {
+pub(crate) trait Number: Copy + Default + Send + Sync {
     /// Whether it holds fractions.
     const REAL: bool;
     /// From a signed whole number.
@@ -44,15 +48,42 @@ number!(f64, true);
 // a u64 beyond i64 becomes negative, which no index or code may be
 number!(i64, false);
 
-/// Converts elements of `kind`, appending; `None` where they are no numbers, or floats where `T` is whole.
-pub(super) fn decode<T: Number>(kind: &Kind, bytes: &[u8], out: &mut Vec<T>) -> Option<()> {
+// an index; what is no u32 becomes `u32::MAX`, which lies above every limit
+impl Number for u32 {
+    const REAL: bool = false;
+    #[inline(always)]
+    fn from_i64(v: i64) -> Self {
+        Self::try_from(v).unwrap_or(Self::MAX)
+    }
+    #[inline(always)]
+    fn from_u64(v: u64) -> Self {
+        Self::try_from(v).unwrap_or(Self::MAX)
+    }
+    #[inline(always)]
+    fn from_f64(v: f64) -> Self {
+        v as Self
+    }
+}
+
+/// Converts elements of `kind`, on all cores; `None` where they are no numbers, or floats where `T` is
+/// whole.
+pub(super) fn decode<T: Number>(kind: &Kind, bytes: &[u8], out: &mut [T]) -> Option<()> {
+    let width = kind.size();
+    piece::<T>(kind, &[], &mut [])?;
+    out.par_chunks_mut(PIECE)
+        .zip(bytes.par_chunks(PIECE * width))
+        .map(|(out, bytes)| piece(kind, bytes, out))
+        .collect()
+}
+
+fn piece<T: Number>(kind: &Kind, bytes: &[u8], out: &mut [T]) -> Option<()> {
     macro_rules! each {
         ($ty:ty, $n:literal, $big:expr, $to:expr) => {{
-            let parts = bytes.as_chunks::<$n>().0;
+            let parts = out.iter_mut().zip(bytes.as_chunks::<$n>().0);
             if $big {
-                out.extend(parts.iter().map(|b| $to(<$ty>::from_be_bytes(*b))));
+                parts.for_each(|(o, b)| *o = $to(<$ty>::from_be_bytes(*b)));
             } else {
-                out.extend(parts.iter().map(|b| $to(<$ty>::from_le_bytes(*b))));
+                parts.for_each(|(o, b)| *o = $to(<$ty>::from_le_bytes(*b)));
             }
         }};
     }
@@ -89,6 +120,7 @@ impl Dataset {
         let mut out = Vec::new();
         let n = bytes.len() / self.kind.size();
         out.try_reserve_exact(n).map_err(|_| no_memory(n))?;
+        out.resize(n, T::default());
         decode(&self.kind, &bytes, &mut out).ok_or_else(|| {
             let wanted = if T::REAL { "numbers" } else { "whole numbers" };
             within(

@@ -1,5 +1,6 @@
 //! Bytes of a file, each read held against its end, and a cursor over them.
 use super::{Result, damaged};
+use crate::data::read_at::read_at;
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,7 +55,7 @@ impl Source {
             )));
         };
         let mut bytes = vec![0; n as usize];
-        read_exact_at(&self.file, &mut bytes, begin)
+        read_at(&self.file, &mut bytes, begin)
             .map_err(|e| damaged(format!("{n} bytes at {at} cannot be read: {e}")))?;
         Ok(bytes)
     }
@@ -99,25 +100,6 @@ pub(super) fn signed(bytes: &[u8], at: u64, sign: &str) -> Result<()> {
         return Ok(());
     }
     Err(damaged(format!("there is no {sign} block at {at}")))
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
-}
-
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut bytes: &mut [u8], mut at: u64) -> std::io::Result<()> {
-    use std::os::windows::fs::FileExt;
-    while !bytes.is_empty() {
-        let n = file.seek_read(bytes, at)?;
-        if n == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes = &mut bytes[n..];
-        at += n as u64;
-    }
-    Ok(())
 }
 
 /// An address that points nowhere has all bits set.

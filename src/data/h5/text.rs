@@ -173,7 +173,7 @@ impl Attribute {
     }
     /// As whole numbers, `None` where it is none.
     pub(super) fn whole(&self) -> Option<Vec<i64>> {
-        let mut all = Vec::new();
+        let mut all = vec![0; self.data.len() / self.kind.size()];
         super::numbers::decode(&self.kind, &self.data, &mut all)?;
         Some(all)
     }

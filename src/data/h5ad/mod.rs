@@ -8,8 +8,8 @@ pub(crate) mod frame;
 use super::dataset::Csr;
 use super::h5::{Group, Object, damaged};
 use super::input::{Axis, Described, Input, Result, Which, no_matrix};
-use super::stored::Stored;
-use super::tidy::tidy;
+use super::stored::{Parts, Stored};
+use super::tidy::{tell, tidy};
 use super::values::Values;
 use crate::error::DataError;
 use frame::Frame;
@@ -165,8 +165,11 @@ impl Input for H5ad {
     }
     fn read(&self, which: &Which, notices: &mut Vec<String>) -> Result<Csr> {
         let mut x = self.matrix(which)?.read()?;
-        tidy(&mut x, notices);
+        tell(tidy(&mut x), notices);
         Ok(x)
+    }
+    fn rows(&self, which: &Which) -> Result<Option<Parts>> {
+        self.matrix(which)?.rows()
     }
     fn others(&self) -> Vec<String> {
         ["obsm", "varm", "obsp", "varp", "uns"]
