@@ -201,7 +201,7 @@ fn filters_are_undone_or_named() {
                     "{}",
                     e.what
                 );
-                assert_eq!(matrix.error.is_some(), true);
+                assert!(matrix.error.is_some());
                 refused.push(matrix.name);
             }
         }

@@ -58,7 +58,7 @@ pub(super) fn checked<'a>(block: &'a [u8], what: &str) -> Result<&'a [u8]> {
 pub(super) fn fletcher32(data: &[u8]) -> u32 {
     // the sums are folded, not divided: a multiple of 65,535 is that, not 0
     let fold = |sum: u64| {
-        if sum > 0 && sum % 65_535 == 0 {
+        if sum > 0 && sum.is_multiple_of(65_535) {
             65_535
         } else {
             sum % 65_535
