@@ -32,6 +32,15 @@ pub(crate) struct Dataset {
     stored: Arc<Stored>,
 }
 
+/// A part of a chunk.
+#[derive(Debug)]
+pub(super) struct Piece {
+    /// `None` where it was never written.
+    chunk: Option<Chunk>,
+    /// Elements of it, counted in the chunk.
+    pub(super) cut: Range<usize>,
+}
+
 #[derive(Debug)]
 struct Stored {
     source: Arc<Source>,
@@ -156,6 +165,50 @@ impl Dataset {
         }
     }
 
+    /// The chunks that hold some elements, where they lie in chunks of one dimension; otherwise `None`.
+    pub(super) fn pieces(&self, rows: &Range<usize>) -> Option<Vec<Piece>> {
+        let Place::Chunked { dims, chunks } = &self.stored.place else {
+            return None;
+        };
+        let simple = self.shape.len() == 1 && self.stored.width == self.kind.size();
+        if !simple || rows.is_empty() || rows.end > self.shape[0] {
+            return None;
+        }
+        let each = dims[0] as usize;
+        let begin = chunks.partition_point(|c| c.number < (rows.start / each) as u64);
+        let mut stored = chunks[begin..].iter().peekable();
+        let piece = |number: usize| {
+            let first = number * each;
+            Piece {
+                chunk: stored.next_if(|c| c.number == number as u64).copied(),
+                cut: rows.start.max(first) - first..rows.end.min(first + each) - first,
+            }
+        };
+        Some(
+            (rows.start / each..=(rows.end - 1) / each)
+                .map(piece)
+                .collect(),
+        )
+    }
+
+    /// The bytes of a piece's elements, given to `f`.
+    pub(super) fn with_piece<R>(&self, piece: &Piece, f: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        let (width, cut) = (self.stored.width, &piece.cut);
+        let Some(chunk) = &piece.chunk else {
+            return Ok(f(&self.stored.filled(cut.len() * width)));
+        };
+        let each = self.chunk().and_then(|c| c.first().copied()).unwrap_or(1);
+        let unpack = || {
+            let data = self.stored.unpack(chunk, each * width)?;
+            if cut.end < each {
+                self.stored.keep(chunk.number, &data);
+            }
+            Ok(data)
+        };
+        let data = unpack().map_err(|e| within(&self.name, e))?;
+        Ok(f(&data[cut.start * width..cut.end * width]))
+    }
+
     /// The bytes of some rows (of the one value where there are no dimensions).
     pub(crate) fn bytes(&self, rows: Range<usize>) -> Result<Vec<u8>> {
         let whole = self.stored.read(rows).map_err(|e| within(&self.name, e))?;
@@ -250,8 +303,7 @@ impl Stored {
                 self.copy(&rows, &dims, [number / across, number % across], data, out);
             }
             if let (Some(c), Some(data)) = (some.last(), unpacked.last()) {
-                *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some((c.number, Arc::clone(data)));
+                self.keep(c.number, data);
             }
         }
         Ok(())
@@ -276,6 +328,12 @@ impl Stored {
             let to = (row - rows.start) * stride + left * width;
             out[to..to + n].copy_from_slice(&data[from..from + n]);
         }
+    }
+
+    /// Keeps a chunk for the rows that follow.
+    fn keep(&self, number: u64, data: &Arc<Vec<u8>>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((number, Arc::clone(data)));
     }
 
     fn unpack(&self, chunk: &Chunk, bytes: usize) -> Result<Arc<Vec<u8>>> {

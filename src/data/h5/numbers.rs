@@ -116,17 +116,34 @@ fn piece<T: Number>(kind: &Kind, bytes: &[u8], out: &mut [T]) -> Option<()> {
 impl Dataset {
     /// Some rows as numbers.
     pub(crate) fn slice<T: Number>(&self, rows: Range<usize>) -> Result<Vec<T>> {
-        let bytes = self.bytes(rows)?;
-        let mut out = Vec::new();
-        let n = bytes.len() / self.kind.size();
-        out.try_reserve_exact(n).map_err(|_| no_memory(n))?;
-        out.resize(n, T::default());
-        decode(&self.kind, &bytes, &mut out).ok_or_else(|| {
+        let wrong = || {
             let wanted = if T::REAL { "numbers" } else { "whole numbers" };
-            within(
-                &self.name,
-                damaged(format!("it holds {}, expected {wanted}", self.kind.shown())),
-            )
+            let what = format!("it holds {}, expected {wanted}", self.kind.shown());
+            within(&self.name, damaged(what))
+        };
+        let room = |n: usize| {
+            let mut out = Vec::new();
+            out.try_reserve_exact(n).map_err(|_| no_memory(n))?;
+            out.resize(n, T::default());
+            Ok(out)
+        };
+        piece::<T>(&self.kind, &[], &mut []).ok_or_else(wrong)?;
+        let Some(pieces) = self.pieces(&rows) else {
+            let bytes = self.bytes(rows)?;
+            let mut out = room(bytes.len() / self.kind.size())?;
+            decode(&self.kind, &bytes, &mut out).ok_or_else(wrong)?;
+            return Ok(out);
+        };
+        let mut out = room(rows.len())?;
+        let (mut work, mut rest) = (Vec::with_capacity(pieces.len()), &mut out[..]);
+        for p in pieces {
+            let (own, others) = std::mem::take(&mut rest).split_at_mut(p.cut.len());
+            work.push((p, own));
+            rest = others;
+        }
+        work.into_par_iter().try_for_each(|(p, out)| {
+            self.with_piece(&p, |bytes| piece(&self.kind, bytes, out))?
+                .ok_or_else(wrong)
         })?;
         Ok(out)
     }
