@@ -193,8 +193,22 @@ fn with_device<O: Ops>(
     }
     let streamed = limit.filter(|_| on_disk);
     let config = &with_filters(config, &summary.filters, streamed);
-    let settings = c.settings();
+    let mut settings = c.settings();
+    if c.genes.auto() {
+        let sizes = c.genes.sizes().iter().copied();
+        let mut sizes = sizes.filter(|&k| k <= data.gene_names.len());
+        settings.genes = sizes.next().unwrap_or(1);
+        settings.nested = sizes.collect();
+        if data.n_validation == 0 {
+            return Err(DataError::new(
+                "--genes auto has no validation cells to choose by",
+                "raise --validation-fraction, or say how many genes",
+            )
+            .into());
+        }
+    }
     train::check(&data, &settings)?;
+    train::lab::apply(&mut settings, &data, c.rules.rules(&data)?)?;
     reporter.say(&format!(
         "{path}: {} cells x {} genes, {} considered; training on {}",
         summary.n_obs,

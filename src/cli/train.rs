@@ -3,6 +3,7 @@
 //! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
 //! [`TrainArgs`] only says where the result goes.
 use super::filters::FilterArgs;
+use super::rules::RuleArgs;
 use super::sizes::Sizes;
 use super::weights::{TaskWeight, weights_fit};
 use crate::data::budget::Bytes;
@@ -142,6 +143,11 @@ pub struct TrainConfig {
     #[arg(long, value_name = "SCORE", default_value_t = 0.01, value_parser = share, help_heading = "Panel and network")]
     #[serde(default = "tolerance")]
     pub tolerance: f64,
+
+    /// What the panel must keep to.
+    #[command(flatten)]
+    #[serde(default)]
+    pub rules: RuleArgs,
     /// How the choice of genes is relaxed to carry a gradient
     #[arg(
         long,

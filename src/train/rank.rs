@@ -208,6 +208,23 @@ fn without_sign(list: List) -> Vec<f32> {
     list.z.into_iter().map(of).collect()
 }
 
+/// AUROC of each considered gene for each class of a task against the rest of the labelled training cells
+/// (classes x genes); 0.5 where a class has no cell.
+pub(super) fn aurocs(data: &TrainingData, task: &Task) -> Vec<Vec<f32>> {
+    let columns = Columns::new(data);
+    let lists = task_scores(&columns, data.cells.n_genes, task, data.n_train, &|_| true);
+    let auroc = |list: &List| {
+        // sd is that of 2 AUROC - 1
+        let of = |z: &f32| (0.5 + f64::from(*z) * list.sd / 2.0) as f32;
+        list.z
+            .iter()
+            .map(of)
+            .map(|a| if a.is_finite() { a } else { 0.5 })
+            .collect()
+    };
+    lists.iter().map(auroc).collect()
+}
+
 /// Genes in the order in which they are taken from each class's list (and each number's) in turn,
 /// largest z first; classes of a task in code order. With batches z is that of [`hold`].
 #[must_use]
