@@ -1,6 +1,7 @@
 //! `yoto-gpu train`: the stages in order, and one sentence with a hint where one fails.
 use super::progress::Reporter;
 use super::train::{TrainArgs, TrainConfig};
+use crate::data::packed::MAX_PAGE_WORDS;
 use crate::data::split::{SplitSettings, split};
 use crate::data::{demo, h5ad, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
@@ -53,9 +54,6 @@ struct Config<'a> {
     version: &'static str,
     settings: &'a TrainConfig,
 }
-
-/// Most words of a page: 128 MiB, the default limit of a storage binding.
-const PAGE_WORDS: usize = 1 << 25;
 
 /// Runs `train`. `given`: names of the settings that stand on the command line.
 ///
@@ -142,7 +140,7 @@ fn with_device<O: Ops>(
         group_by: c.group_by.clone(),
         stratify: c.stratify,
         split_by: c.split_by.clone(),
-        page_words: ops.max_elements().min(PAGE_WORDS),
+        page_words: ops.max_elements().min(MAX_PAGE_WORDS),
         max_genes: c
             .max_genes
             .map(|n| usize::try_from(n).unwrap_or(usize::MAX)),

@@ -179,6 +179,8 @@ pub(super) fn heads<T: Real>(
             losses.clear();
             losses.resize(tasks * n, T::ZERO);
             let cells = |first: usize, logits: &mut [T], losses: &mut [T], dz: &mut [T]| {
+                let own = &batch[first..][..losses.len() / tasks.max(1)];
+                twin::heads::fetch(targets, tasks, own);
                 arch.dispatch(|| {
                     let rows = logits.chunks_exact_mut(n_out);
                     for (i, (logits, losses)) in

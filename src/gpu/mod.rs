@@ -23,7 +23,7 @@ pub use profile::LaunchTime;
 
 use crate::error::DeviceError;
 use crate::kernels::linear::{DEFAULT_TILE, TILES};
-use crate::ops::{ALIGN, DeviceInfo, Result};
+use crate::ops::{DeviceInfo, Result};
 use memory::Allocation;
 use record::Recording;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -82,10 +82,7 @@ impl Gpu {
     fn open(adapter: &wgpu::Adapter) -> Result<Self> {
         let info = adapter.get_info();
         let limits = limits::needed(adapter, &info.name)?;
-        let max_bytes = limits
-            .max_storage_buffer_binding_size
-            .min(limits.max_buffer_size)
-            .min(u64::from(u32::MAX));
+        let max_elements = limits::max_elements(&limits);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("yoto-gpu"),
             required_limits: limits,
@@ -118,7 +115,7 @@ impl Gpu {
             adapter: info.clone(),
             queue,
             info: adapter::describe(&info),
-            max_elements: (max_bytes as usize / 4) / ALIGN * ALIGN,
+            max_elements,
             allocations: Vec::new(),
             held: 0,
             recording,

@@ -1,5 +1,5 @@
 //! Twin of `shaders/linear.wgsl`: a dense layer, `a = drop(relu(x w + b))`.
-use super::{Real, axpy, dot, noise::dropout_word};
+use super::{Real, axpy, dot, noise::dropout_words};
 
 /// What follows the sums of a layer: ReLU and dropout, or nothing.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +22,13 @@ impl<T: Real> Gate<T> {
             return;
         }
         let (seed, stream, step) = self.key;
+        let mut words = [0; 4];
         for (i, z) in z.iter_mut().enumerate() {
-            let keeps = *z > T::ZERO
-                && (self.drop_below == 0
-                    || dropout_word(seed, stream, step, (first + i) as u32) >= self.drop_below);
+            let element = first + i;
+            if self.drop_below > 0 && (i == 0 || element % 4 == 0) {
+                words = dropout_words(seed, stream, step, element);
+            }
+            let keeps = *z > T::ZERO && words[element % 4] >= self.drop_below;
             *z = if keeps { *z * self.keep_scale } else { T::ZERO };
         }
     }
