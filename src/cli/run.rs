@@ -5,7 +5,7 @@ use crate::data::packed::MAX_PAGE_WORDS;
 use crate::data::split::{SplitSettings, split};
 use crate::data::{demo, h5ad, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
-use crate::gpu::{Pick, pick};
+use crate::gpu::{Pick, matrix_is_wanted, pick};
 use crate::ops::Ops;
 use crate::report::files::{CHECKPOINT, Claim, RunDir, write_results};
 use crate::report::predict::{predict, scores};
@@ -78,7 +78,15 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
         settings: &args.config,
     });
     let outcome = match device {
-        Pick::Gpu(mut gpu) => with_device(&mut *gpu, &args, &dir, &config, &mut reporter, begin),
+        Pick::Gpu(mut gpu) => {
+            if matrix_is_wanted() && !gpu.uses_matrices() {
+                reporter.say(
+                    "note: YOTO_MATRIX is set, but the adapter has no cooperative matrices of 16 x 16 f16 \
+                     in subgroups of 32, or they fail the self-test; dense layers stay in f32",
+                );
+            }
+            with_device(&mut *gpu, &args, &dir, &config, &mut reporter, begin)
+        }
         Pick::Cpu { note } => {
             if let Some(note) = note {
                 reporter.say(&format!("note: {note}"));

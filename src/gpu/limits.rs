@@ -85,7 +85,11 @@ pub(super) fn features(adapter: &wgpu::Adapter) -> Vec<FeatureUse> {
             has.contains(Features::SHADER_F16),
             "a ceiling in bench",
         ),
-        row("cooperative_matrix", matrix, "a ceiling in bench"),
+        row(
+            "cooperative_matrix",
+            matrix,
+            "a ceiling in bench; dense layers with YOTO_MATRIX=1",
+        ),
         row("subgroup", has.contains(Features::SUBGROUP), "not used"),
     ]
 }

@@ -8,6 +8,7 @@ mod adapter;
 pub mod capture;
 mod launch;
 mod limits;
+mod matrix;
 mod memory;
 mod pipelines;
 mod profile;
@@ -19,6 +20,7 @@ pub use adapter::{
 };
 pub(crate) use limits::has_matrix;
 pub use limits::{FeatureUse, LimitNeed};
+pub(crate) use matrix::{agreement, is_wanted as matrix_is_wanted};
 pub use profile::LaunchTime;
 
 use crate::error::DeviceError;
@@ -59,6 +61,8 @@ pub struct Gpu {
     form: Form,
     /// Tile shape of the dense layers, an index into `kernels::linear::TILES`.
     tile: usize,
+    /// Whether dense layers go forward by cooperative matrices.
+    matrix: bool,
     capture: capture::Capture,
     fault: Arc<Mutex<Option<String>>>,
 }
@@ -83,10 +87,12 @@ impl Gpu {
         let info = adapter.get_info();
         let limits = limits::needed(adapter, &info.name)?;
         let max_elements = limits::max_elements(&limits);
+        let asked = matrix::asked(adapter);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("yoto-gpu"),
             required_limits: limits,
-            required_features: limits::wanted(adapter),
+            required_features: limits::wanted(adapter) | asked,
+            experimental_features: matrix::agreement(asked),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
         };
@@ -122,6 +128,7 @@ impl Gpu {
             key: tune::key(&info),
             form: Form::Sparse,
             tile: DEFAULT_TILE,
+            matrix: false,
             capture: capture::Capture::Off,
             fault,
         };
@@ -129,6 +136,7 @@ impl Gpu {
         if info.device_type != wgpu::DeviceType::Cpu {
             gpu.tune(tune::cache_folder().as_deref())?;
         }
+        gpu.matrix = !asked.is_empty() && gpu.matrix_agrees()?;
         Ok(gpu)
     }
 
