@@ -1,4 +1,9 @@
 //! The dense operations of a training step, network by network.
+//!
+//! The loops are our own because a step must not allocate: `gemm` 0.19 and `matrixmultiply` 0.3.11 made 1
+//! to 2 allocations a call (counted, 2026-11-21). They are faster: in a program of its own on one thread,
+//! beside many other builds, 4096 x 512 x 512 ran at 31 and 30 GFLOP/s against 7 for
+//! [`twin::linear::Product`]. What `Product` gains inside a step has not been measured.
 use super::step::{gate_of, moments_of, part, part_mut};
 use super::{Cpu, SERIAL_WORK, rows};
 use crate::kernels::{heads::Heads, linear::Linear};
