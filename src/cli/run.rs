@@ -6,11 +6,12 @@ use crate::data::budget::{self, Bytes};
 use crate::data::dataset::Csr;
 use crate::data::filter::Filters;
 use crate::data::matrix::Matrix;
+use crate::data::packed::MAX_PAGE_WORDS;
 use crate::data::split::{SplitSettings, split};
 use crate::data::store::Room;
 use crate::data::{demo, folds, h5ad, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
-use crate::gpu::{Pick, pick};
+use crate::gpu::{Pick, matrix_is_wanted, pick};
 use crate::ops::Ops;
 use crate::report::batches::BatchScores;
 use crate::report::files::{CHECKPOINT, Claim, Panel, RunDir, write_results};
@@ -61,9 +62,6 @@ struct Config<'a> {
     settings: &'a TrainConfig,
 }
 
-/// Most words of a page: 128 MiB, the default limit of a storage binding.
-const PAGE_WORDS: usize = 1 << 25;
-
 /// Runs `train`. `given`: names of the settings that stand on the command line.
 ///
 /// # Errors
@@ -88,7 +86,15 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
         settings: &args.config,
     });
     let outcome = match device {
-        Pick::Gpu(mut gpu) => with_device(&mut *gpu, &args, &dir, &config, &mut reporter, begin),
+        Pick::Gpu(mut gpu) => {
+            if matrix_is_wanted() && !gpu.uses_matrices() {
+                reporter.say(
+                    "note: YOTO_MATRIX is set, but the adapter has no cooperative matrices of 16 x 16 f16 \
+                     in subgroups of 32, or they fail the self-test; dense layers stay in f32",
+                );
+            }
+            with_device(&mut *gpu, &args, &dir, &config, &mut reporter, begin)
+        }
         Pick::Cpu { note } => {
             if let Some(note) = note {
                 reporter.say(&format!("note: {note}"));
@@ -163,7 +169,7 @@ fn with_device<O: Ops>(
         stratify: c.stratify,
         split_by: c.split_by.clone(),
         batch: c.batch.clone(),
-        page_words: ops.max_elements().min(PAGE_WORDS),
+        page_words: ops.max_elements().min(MAX_PAGE_WORDS),
         min_genes: c.filters.min_genes,
         rare_classes: c.filters.rare_classes,
         genes: c.filters.genes(),
