@@ -4,6 +4,7 @@ pub mod check;
 pub mod devices;
 pub mod filters;
 pub mod progress;
+pub mod read;
 pub mod run;
 pub mod simulate;
 pub mod train;
