@@ -82,6 +82,9 @@ fn help_names_every_flag_and_usage_errors_are_2() {
         "--force",
         "--threads",
         "--recipe",
+        "--task-weight",
+        "--batch",
+        "--cross-validate",
     ] {
         assert!(help.contains(flag), "{flag}");
     }
@@ -99,6 +102,9 @@ fn help_names_every_flag_and_usage_errors_are_2() {
         ],
         &["train", "some.h5ad"],
         &["train", "--recipe", "{\"no_such_field\": 1}"],
+        &["train", "--task-weight", "cell_type"],
+        &["train", "--task-weight", "cell_type=0"],
+        &["train", "--task-weight", "donor=2"],
         &["nonsense"],
     ] {
         let output = yoto(wrong);
@@ -118,6 +124,7 @@ struct Summary {
     data: Data,
     panel: Vec<Gene>,
     tasks: Vec<Task>,
+    explanations: Vec<Explanation>,
     training: Training,
     out: String,
 }
@@ -147,6 +154,32 @@ struct Gene {
     gene: String,
     score: f64,
     index: usize,
+}
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Explanation {
+    gene: String,
+    task: String,
+    marks: Vec<String>,
+    separates: Vec<Separates>,
+    accuracy_drop: f64,
+    macro_f1_drop: f64,
+    loses: Vec<Loses>,
+}
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Separates {
+    class: String,
+    cells: usize,
+    mean: f64,
+    detected: f64,
+    auroc: f64,
+}
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Loses {
+    class: String,
+    recall_drop: f64,
 }
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -239,7 +272,32 @@ fn json_schema_and_files() {
         assert!(task.kind == "classification" && task.n_classes.is_some());
     }
     let panel = rows(&out.join("panel.csv"));
-    assert_eq!(panel[0], ["rank", "gene", "score", "index"]);
+    assert_eq!(
+        panel[0][..5],
+        ["rank", "gene", "score", "index", "cell_type_marks"]
+    );
+    assert_eq!((panel[0].len(), panel[0][13].as_str()), (14, "donor_loses"));
+    let of_tasks: Vec<_> = s.explanations[..2]
+        .iter()
+        .map(|e| e.task.as_str())
+        .collect();
+    assert_eq!(
+        (s.explanations.len(), of_tasks),
+        (16, vec!["cell_type", "donor"])
+    );
+    let first = &s.explanations[0];
+    assert!(first.gene == s.panel[0].gene && first.separates.len() == 3);
+    let best = &first.separates[0];
+    assert!(best.cells > 0 && best.mean >= 0.0 && best.detected <= 1.0 && best.auroc <= 1.0);
+    assert!(first.marks.is_empty() || first.marks.contains(&best.class) || best.auroc < 0.2);
+    assert!(first.accuracy_drop.abs() <= 1.0 && first.macro_f1_drop.abs() <= 1.0);
+    assert!(
+        first
+            .loses
+            .iter()
+            .all(|l| l.recall_drop > 0.0 && !l.class.is_empty())
+    );
+    assert_eq!(rows(&out.join("explanations.csv")).len(), 1 + 8 * (10 + 4));
     assert_eq!(panel[1][1], s.panel[0].gene);
     assert_eq!(panel.len(), 9);
     let predictions = rows(&out.join("predictions.csv"));

@@ -450,6 +450,7 @@ fn dataset() -> Dataset {
 #[test]
 fn test_cells_are_never_read_in_training() {
     let split_settings = SplitSettings {
+        batch: None,
         seed: 3,
         test_fraction: 0.2,
         validation_fraction: 0.1,

@@ -187,6 +187,7 @@ pub fn simulate(
             kind: TaskKind::Classification { classes },
             targets: Targets::Classes(labels),
         }],
+        batches: None,
         cells: packed,
     })
 }

@@ -1,13 +1,16 @@
 //! Flags and their help, one file a subcommand; what they do is the business of the stages.
 pub mod bench;
 pub mod check;
+mod cross;
 pub mod devices;
 pub mod filters;
 pub mod progress;
 pub mod read;
 pub mod run;
 pub mod simulate;
+pub mod sizes;
 pub mod train;
+pub mod weights;
 
 use clap::{Parser, Subcommand};
 

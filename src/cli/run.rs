@@ -1,4 +1,5 @@
 //! `yoto-gpu train`: the stages in order, and one sentence with a hint where one fails.
+use super::cross::cross_validate;
 use super::progress::Reporter;
 use super::train::{TrainArgs, TrainConfig};
 use crate::data::budget::{self, Bytes};
@@ -7,14 +8,15 @@ use crate::data::filter::Filters;
 use crate::data::matrix::Matrix;
 use crate::data::split::{SplitSettings, split};
 use crate::data::store::Room;
-use crate::data::{demo, h5ad, prepare};
+use crate::data::{demo, folds, h5ad, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
 use crate::gpu::{Pick, pick};
 use crate::ops::Ops;
-use crate::report::files::{CHECKPOINT, Claim, RunDir, write_results};
-use crate::report::predict::{predict, scores};
+use crate::report::batches::BatchScores;
+use crate::report::files::{CHECKPOINT, Claim, Panel, RunDir, write_results};
 use crate::report::repeats::Repeats;
 use crate::report::summary::Summary;
+use crate::report::{explain, hierarchy};
 use crate::train;
 use crate::train::settings::Fit;
 use serde_json::Value;
@@ -160,12 +162,18 @@ fn with_device<O: Ops>(
         group_by: c.group_by.clone(),
         stratify: c.stratify,
         split_by: c.split_by.clone(),
+        batch: c.batch.clone(),
         page_words: ops.max_elements().min(PAGE_WORDS),
         min_genes: c.filters.min_genes,
         rare_classes: c.filters.rare_classes,
         genes: c.filters.genes(),
         windows,
     };
+    let folds = match &c.cross_validate {
+        Some(column) => folds::leave_one_out(&prepared, column, &split_settings)?,
+        None => Vec::new(),
+    };
+    let kept = (!folds.is_empty()).then(|| prepared.clone());
     let (data, sealed, summary) = split(prepared, &split_settings)?;
     summary
         .notices
@@ -198,7 +206,7 @@ fn with_device<O: Ops>(
     let checkpoint = dir.join(CHECKPOINT);
     // nothing of an earlier run is touched before the first epoch is done
     let mut begun = args.resume.then_some(Ok(()));
-    let fitted = train::fit_all(
+    let fitted = train::panels::fit_panels(
         ops,
         &data,
         &settings,
@@ -214,9 +222,15 @@ fn with_device<O: Ops>(
         },
     );
     reporter.done();
-    let mut fits: Vec<Fit> = fitted?;
-    let (best, repeats) = Repeats::new(&fits, c.seed);
-    let fitted = fits.swap_remove(best);
+    let trained = fitted?;
+    let fits = &trained.fits;
+    let main = if c.genes.auto() {
+        smallest(fits, c.tolerance)
+    } else {
+        0
+    };
+    let agreement = trained.agreements.get(main);
+    let repeats = agreement.map(|a| Repeats::new(a, &data, c.seed));
     match begun {
         Some(result) => result?,
         None => {
@@ -224,24 +238,43 @@ fn with_device<O: Ops>(
             dir.begin(config)?;
         }
     }
+    let separations = fits.iter().map(|f| explain::separation(&f.model, &data));
+    let separations: Vec<_> = separations.collect();
+    let links = hierarchy::links(&data);
     drop(data);
-    let panel: Vec<u32> = fitted.model.genes.iter().map(|g| g.index).collect();
+    let mut panel: Vec<u32> = fits
+        .iter()
+        .flat_map(|f| f.model.genes.iter().map(|g| g.index))
+        .collect();
+    panel.sort_unstable();
+    panel.dedup();
     let test = sealed.open(Some(&panel))?;
-    let predicted = predict(&fitted.model, &test.x);
-    let scored = scores(&fitted.model, &test, &predicted);
+    let panels = fits.iter().zip(separations);
+    let panels: Vec<Panel> = panels.map(|(f, s)| Panel::new(f, s, &test)).collect();
     let out = args.out.display().to_string();
-    let summary = Summary::new(
-        &fitted,
-        ops.info(),
-        &path,
-        &summary,
-        &scored,
-        c.seed,
-        repeats,
-        &out,
+    let device = ops.info();
+    let mut summary = Summary::new(
+        &panels, main, device, &path, &summary, c.seed, repeats, &out,
     );
-    write_results(dir, &fitted, &test, &predicted, &summary, config)?;
-    if fitted.stopped {
+    let (fitted, predicted) = (panels[main].fit, &panels[main].predicted);
+    summary.batches = BatchScores::new(&fitted.model, &test, predicted);
+    summary.hierarchy = hierarchy::consistency(&links, predicted);
+    write_results(dir, &panels, main, &test, &summary, config)?;
+    let stopped = fits.iter().any(|f| f.stopped);
+    if let (Some(prepared), Some(column), false) = (kept, &c.cross_validate, stopped) {
+        summary.cross_validation = Some(cross_validate(
+            ops,
+            &prepared,
+            &folds,
+            column,
+            &split_settings,
+            &settings,
+            &stop,
+            reporter,
+        )?);
+        write_results(dir, &panels, main, &test, &summary, config)?;
+    }
+    if stopped {
         let then = if checkpoint.is_file() {
             "; --resume goes on from the last checkpoint"
         } else {
@@ -269,8 +302,16 @@ fn with_device<O: Ops>(
     };
     Ok(Outcome {
         text,
-        stopped: fitted.stopped,
+        stopped: stop.load(Ordering::Relaxed),
     })
+}
+
+/// The smallest panel whose validation score is within `tolerance` of the best one's.
+fn smallest(fits: &[Fit], tolerance: f64) -> usize {
+    let score = |f: &Fit| f.best_score.unwrap_or(f64::NEG_INFINITY);
+    let best = fits.iter().map(score).fold(f64::NEG_INFINITY, f64::max);
+    let good = (0..fits.len()).filter(|&i| score(&fits[i]) >= best - tolerance);
+    good.min_by_key(|&i| fits[i].model.genes.len()).unwrap_or(0)
 }
 
 /// Where the values of X go under a limit of memory.

@@ -3,6 +3,8 @@
 //! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
 //! [`TrainArgs`] only says where the result goes.
 use super::filters::FilterArgs;
+use super::sizes::Sizes;
+use super::weights::{TaskWeight, weights_fit};
 use crate::data::budget::Bytes;
 use crate::data::prepare::InputChoice;
 use crate::train::settings::{Recipe, Relaxation, Settings};
@@ -11,6 +13,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Label of the embedded demo.
 pub const DEMO_LABEL: &str = "cell_type";
@@ -66,6 +69,10 @@ pub struct TrainConfig {
     /// Column of obs to predict as a number; repeat for several tasks
     #[arg(long, value_name = "COLUMN", help_heading = "Tasks and data")]
     pub regress: Vec<String>,
+    /// Weight of a task's loss beside the others' [default: 1]; repeat for several tasks
+    #[arg(long, value_name = "NAME=W", help_heading = "Tasks and data")]
+    #[serde(default)]
+    pub task_weight: Vec<TaskWeight>,
     /// What becomes of X before the network reads it; it is stored with the model
     #[arg(
         long,
@@ -104,6 +111,14 @@ pub struct TrainConfig {
     #[arg(long, conflicts_with = "stratify", help_heading = "Split")]
     #[serde(skip)]
     pub no_stratify: bool,
+    /// Column of obs, such as the donor or the library: choose genes that hold in every one of its
+    /// values; the worst of them counts
+    #[arg(long, value_name = "COLUMN", help_heading = "Split")]
+    pub batch: Option<String>,
+    /// Column of obs, such as the donor: after the run, train again without each of its values and
+    /// test on the cells left out, beside sealed cells of the values trained on
+    #[arg(long, value_name = "COLUMN", help_heading = "Split")]
+    pub cross_validate: Option<String>,
     /// Column of obs that says train, validation or test for each cell
     #[arg(
         long,
@@ -113,15 +128,20 @@ pub struct TrainConfig {
     )]
     pub split_by: Option<String>,
 
-    /// Genes of the panel
+    /// Genes of the panel; several sizes (8,16,32 or, doubling, 8..64) give nested panels from one run;
+    /// auto takes the smallest of 4 to 128 that is as good as the best, by validation score
     #[arg(
         long,
         short = 'k',
         value_name = "K",
-        default_value_t = 32,
+        default_value = "32",
         help_heading = "Panel and network"
     )]
-    pub genes: usize,
+    pub genes: Sizes,
+    /// How much validation score (mean of macro-F1 or R2) --genes auto gives for fewer genes
+    #[arg(long, value_name = "SCORE", default_value_t = 0.01, value_parser = share, help_heading = "Panel and network")]
+    #[serde(default = "tolerance")]
+    pub tolerance: f64,
     /// How the choice of genes is relaxed to carry a gradient
     #[arg(
         long,
@@ -208,6 +228,8 @@ impl TrainConfig {
                 return Err(format!("the column {name:?} is named by two tasks"));
             }
         }
+        let tasks: Vec<String> = tasks.into_iter().cloned().collect();
+        weights_fit(&self.task_weight, &tasks)?;
         let held_out = self.test_fraction + self.validation_fraction;
         if held_out >= 1.0 {
             return Err(format!(
@@ -221,7 +243,10 @@ impl TrainConfig {
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
-            genes: self.genes,
+            genes: self.genes.sizes()[0],
+            nested: self.genes.sizes()[1..].to_vec(),
+            panel: None,
+            rules: Arc::default(),
             seed: self.seed,
             hidden: self.hidden.0.clone(),
             steps: self.steps,
@@ -229,6 +254,9 @@ impl TrainConfig {
             batch_size: usize::try_from(self.batch_size).unwrap_or(usize::MAX),
             lr: self.lr,
             relaxation: self.relaxation,
+            task_weights: (self.task_weight.iter())
+                .map(|w| (w.name.clone(), w.weight))
+                .collect(),
             recipe: self.recipe.clone(),
         }
     }
@@ -241,7 +269,9 @@ impl TrainConfig {
             .regress
             .iter()
             .chain(&self.group_by)
-            .chain(&self.split_by);
+            .chain(&self.split_by)
+            .chain(&self.cross_validate)
+            .chain(&self.batch);
         for name in others {
             if !columns.contains(name) {
                 columns.push(name.clone());
@@ -323,6 +353,10 @@ impl ValueEnum for InputChoice {
 
 fn one() -> u64 {
     1
+}
+
+fn tolerance() -> f64 {
+    0.01
 }
 
 fn recipe(text: &str) -> Result<Recipe, String> {

@@ -108,7 +108,7 @@ fn fractions(settings: &SplitSettings) -> Result<()> {
 }
 
 /// Cells by class of the first classification, those without one apart; one stratum otherwise.
-fn strata(cells: &[u32], tasks: &[Task], stratify: bool) -> Vec<Vec<u32>> {
+pub(super) fn strata(cells: &[u32], tasks: &[Task], stratify: bool) -> Vec<Vec<u32>> {
     let codes = tasks.iter().find_map(|t| match &t.targets {
         Targets::Classes(codes) if stratify => Some(codes),
         _ => None,
@@ -166,7 +166,7 @@ fn largest_remainder(sizes: &[usize], caps: &[usize], total: usize) -> Vec<usize
 }
 
 /// Splits each stratum (already shuffled); each keeps a training cell.
-fn by_strata(strata: &[Vec<u32>], settings: &SplitSettings) -> Assignment {
+pub(super) fn by_strata(strata: &[Vec<u32>], settings: &SplitSettings) -> Assignment {
     let sizes: Vec<usize> = strata.iter().map(Vec::len).collect();
     let n = sizes.iter().sum();
     let caps: Vec<usize> = sizes.iter().map(|s| s.saturating_sub(1)).collect();
@@ -182,7 +182,7 @@ fn by_strata(strata: &[Vec<u32>], settings: &SplitSettings) -> Assignment {
     sides
 }
 
-fn column<'a>(
+pub(super) fn column<'a>(
     columns: &'a BTreeMap<String, Column>,
     name: &str,
     flag: &str,

@@ -92,6 +92,34 @@ impl Task {
     }
 }
 
+/// The batch of each of some cells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batches {
+    /// Column of `obs`.
+    pub column: String,
+    /// Names of the batches.
+    pub names: Vec<String>,
+    /// Batch of each cell.
+    pub of: Vec<u32>,
+}
+
+impl Batches {
+    /// Batches with at least `least` of these cells, or with any where none has so many.
+    #[must_use]
+    pub fn counted(&self, cells: impl Iterator<Item = usize>, least: usize) -> Vec<u32> {
+        let mut n = vec![0usize; self.names.len()];
+        cells.for_each(|cell| n[self.of[cell] as usize] += 1);
+        let with = |least: usize| -> Vec<u32> {
+            let all = 0..n.len() as u32;
+            all.filter(|&b| n[b as usize] >= least).collect()
+        };
+        match with(least) {
+            many if !many.is_empty() => many,
+            _ => with(1),
+        }
+    }
+}
+
 /// Statistics of the considered genes over the training cells, in transformed units.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GeneStats {
@@ -124,6 +152,8 @@ pub struct TrainingData {
     pub transform: Transform,
     /// Tasks with the labels of the cells of `cells`, in the same order.
     pub tasks: Vec<Task>,
+    /// Batches of the cells of `cells`, across which the panel is to hold (`--batch`).
+    pub batches: Option<Batches>,
     /// All training cells, where they do not fit into memory: `cells` then holds a sample of them, and of the
     /// validation cells where these are too many as well, and `n_train` and `n_validation` count the
     /// samples.
@@ -156,6 +186,8 @@ pub struct TestCells {
     pub obs_names: Vec<String>,
     /// Tasks with the labels of the test cells.
     pub tasks: Vec<Task>,
+    /// Batches of the test cells (`--batch`).
+    pub batches: Option<Batches>,
 }
 
 impl SealedTest {

@@ -7,6 +7,7 @@ pub mod cells;
 pub mod dataset;
 pub mod demo;
 pub mod filter;
+pub mod folds;
 pub mod h5ad;
 mod labels;
 pub mod matrix;

@@ -8,6 +8,7 @@ use crate::error::DataError;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What the user says that X holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,12 +29,12 @@ pub enum InputChoice {
 }
 
 /// Transformed cells with their labels.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Prepared {
     /// Path as the user wrote it, or `demo`.
     pub path: String,
     /// Transformed values, cells x genes.
-    pub x: Matrix,
+    pub x: Arc<Matrix>,
     /// Cell names.
     pub obs_names: Vec<String>,
     /// Gene names, unique.
@@ -114,7 +115,7 @@ pub fn prepare_matrix(
     x.transform(transform);
     Ok(Prepared {
         path,
-        x,
+        x: Arc::new(x),
         obs_names,
         var_names,
         transform,

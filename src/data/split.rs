@@ -1,6 +1,6 @@
 //! Splits prepared cells into what training reads and the sealed test cells.
 use super::assign::{self, Assignment};
-use super::cells::{SealedTest, Targets, Task, TaskKind, TestCells, TrainingData};
+use super::cells::{Batches, SealedTest, Targets, Task, TaskKind, TestCells, TrainingData};
 use super::dataset::{Column, Csr};
 use super::filter::{self, Filters, GeneFilter, left_out};
 use super::matrix::Matrix;
@@ -31,6 +31,8 @@ pub struct SplitSettings {
     pub stratify: bool,
     /// Column that says `train`, `validation` or `test` of every cell; overrides the rest.
     pub split_by: Option<String>,
+    /// Column whose batches the panel is to hold across.
+    pub batch: Option<String>,
     /// Words that a page of [`Packed`] may hold.
     pub page_words: usize,
     /// Fewest genes that a cell detects.
@@ -52,6 +54,7 @@ impl Default for SplitSettings {
             group_by: None,
             stratify: true,
             split_by: None,
+            batch: None,
             page_words: 1 << 24,
             min_genes: 0,
             rare_classes: RareClasses::Keep,
@@ -174,7 +177,7 @@ pub fn split(
     }
     let clip = &genes.stats.clip;
     let summary_rows = [train.as_slice(), &validation].concat();
-    let plan = match (&x, settings.windows) {
+    let plan = match (&*x, settings.windows) {
         (Matrix::Store(store), Some(w)) if store.on_disk() => Some(w.plan(
             store.nnz() / store.n_obs(),
             clip.len(),
@@ -200,6 +203,17 @@ pub fn split(
             .collect()
     };
     let of = |rows: &[u32]| -> Vec<Task> { tasks.iter().map(|t| t.subset(rows)).collect() };
+    let batches = match &settings.batch {
+        Some(name) => Some(batches(&columns, name, &rows, &mut notices).map_err(in_file)?),
+        None => None,
+    };
+    let batches_of = |rows: &[u32]| -> Option<Batches> {
+        let batches = batches.as_ref()?;
+        Some(Batches {
+            of: rows.iter().map(|r| batches.of[*r as usize]).collect(),
+            ..batches.clone()
+        })
+    };
     let summary = SplitSummary {
         n_obs: x.n_obs(),
         n_vars: x.n_vars(),
@@ -213,7 +227,6 @@ pub fn split(
         test_rows: test.clone(),
         notices,
     };
-    let x = Arc::new(x);
     let (test_x, rest) = match &plan {
         None => (x.take(&test, transform, None)?, None),
         Some(_) => {
@@ -225,6 +238,7 @@ pub fn split(
         x: test_x,
         obs_names: names(&test),
         tasks: of(&test),
+        batches: batches_of(&test),
     };
     let sealed = SealedTest::new(test_cells, rest);
     let data = TrainingData {
@@ -251,6 +265,7 @@ pub fn split(
         include: genes.include,
         transform,
         tasks: of(&rows),
+        batches: batches_of(&rows),
     };
     Ok((data, sealed, summary))
 }
@@ -302,6 +317,42 @@ fn assigned(
     let sides = assign::assign(cells, tasks, columns, settings, notices)?;
     counts.no_part = before - sides.len();
     Ok(sides)
+}
+
+/// The batch of every cell of the file; cells without one are a batch of their own.
+fn batches(
+    columns: &BTreeMap<String, Column>,
+    name: &str,
+    training: &[u32],
+    notices: &mut Vec<String>,
+) -> Result<Batches, DataError> {
+    let (mut names, mut of, _) = assign::column(columns, name, "--batch")?;
+    let without = of.iter().filter(|b| **b == MISSING).count();
+    if without > 0 {
+        let own = names.len() as u32;
+        names.push("(none)".into());
+        of.iter_mut()
+            .filter(|b| **b == MISSING)
+            .for_each(|b| *b = own);
+        notices.push(format!(
+            "{without} cells have no value of {name:?} (--batch) and count as a batch of their own"
+        ));
+    }
+    let mut seen = vec![false; names.len()];
+    training
+        .iter()
+        .for_each(|r| seen[of[*r as usize] as usize] = true);
+    if seen.iter().filter(|s| **s).count() < 2 {
+        return Err(DataError::new(
+            format!("the training cells have one value of {name:?} (--batch)"),
+            "name a column with two batches or more, or leave --batch out",
+        ));
+    }
+    Ok(Batches {
+        column: name.into(),
+        names,
+        of,
+    })
 }
 
 fn has_label(task: &Task, cell: usize) -> bool {

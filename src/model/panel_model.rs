@@ -60,31 +60,77 @@ impl PanelModel {
     /// unclipped): `n_cells x` the tasks' widths added up.
     #[must_use]
     pub fn logits(&self, x: &[f32]) -> Vec<f32> {
-        let k = self.genes.len();
         let mut out = Vec::new();
         let (mut a, mut y) = (Vec::new(), Vec::new());
-        for cell in x.chunks_exact(k) {
-            a.clear();
-            a.extend(
-                cell.iter()
-                    .zip(&self.genes)
-                    .map(|(&v, g)| (v.min(g.clip) - g.mean) * g.inv_sd),
-            );
-            for (i, layer) in self.layers.iter().enumerate() {
-                y.clear();
-                y.extend_from_slice(&layer.b);
-                for (&v, row) in a.iter().zip(layer.w.chunks_exact(layer.n_out)) {
-                    for (o, &w) in y.iter_mut().zip(row) {
-                        *o += v * w;
-                    }
-                }
-                if i + 1 < self.layers.len() {
-                    y.iter_mut().for_each(|v| *v = v.max(0.0));
-                }
+        for cell in x.chunks_exact(self.genes.len()) {
+            self.inputs(cell, &mut a);
+            for i in 0..self.layers.len() {
+                self.layer(i, &a, &mut y);
                 std::mem::swap(&mut a, &mut y);
             }
             out.extend_from_slice(&a);
         }
         out
+    }
+
+    /// Tells `with` the logits of one cell (k values, as for [`PanelModel::logits`]) for each gene of
+    /// the panel set to its training mean, the others as they are.
+    pub fn logits_without_each(&self, cell: &[f32], mut with: impl FnMut(usize, &[f32])) {
+        let Some(first) = self.layers.first() else {
+            return;
+        };
+        let (mut inputs, mut whole) = (Vec::new(), Vec::new());
+        self.inputs(cell, &mut inputs);
+        first.apply(&inputs, &mut whole);
+        let (mut a, mut y) = (Vec::new(), Vec::new());
+        for (gene, (&v, row)) in inputs
+            .iter()
+            .zip(first.w.chunks_exact(first.n_out))
+            .enumerate()
+        {
+            y.clear();
+            y.extend(whole.iter().zip(row).map(|(&z, &w)| z - v * w));
+            self.activate(0, &mut y);
+            std::mem::swap(&mut a, &mut y);
+            for i in 1..self.layers.len() {
+                self.layer(i, &a, &mut y);
+                std::mem::swap(&mut a, &mut y);
+            }
+            with(gene, &a);
+        }
+    }
+
+    /// Standardised values of one cell.
+    fn inputs(&self, cell: &[f32], a: &mut Vec<f32>) {
+        a.clear();
+        a.extend(
+            cell.iter()
+                .zip(&self.genes)
+                .map(|(&v, g)| (v.min(g.clip) - g.mean) * g.inv_sd),
+        );
+    }
+
+    fn layer(&self, i: usize, a: &[f32], y: &mut Vec<f32>) {
+        self.layers[i].apply(a, y);
+        self.activate(i, y);
+    }
+
+    fn activate(&self, i: usize, y: &mut [f32]) {
+        if i + 1 < self.layers.len() {
+            y.iter_mut().for_each(|v| *v = v.max(0.0));
+        }
+    }
+}
+
+impl Dense {
+    /// `y = a w + b` of one cell.
+    fn apply(&self, a: &[f32], y: &mut Vec<f32>) {
+        y.clear();
+        y.extend_from_slice(&self.b);
+        for (&v, row) in a.iter().zip(self.w.chunks_exact(self.n_out)) {
+            for (o, &w) in y.iter_mut().zip(row) {
+                *o += v * w;
+            }
+        }
     }
 }

@@ -1,5 +1,10 @@
 //! Metrics, predictions of the test cells, tables and result files.
+pub mod batches;
+pub mod cross;
+pub mod explain;
+pub mod explain_csv;
 pub mod files;
+pub mod hierarchy;
 pub mod metrics;
 pub mod predict;
 pub mod repeats;

@@ -5,6 +5,7 @@ use crate::data::dataset::Csr;
 use crate::model::panel_model::PanelModel;
 use crate::ops::MISSING;
 use rayon::prelude::*;
+use serde::Serialize;
 
 /// Predictions of one task.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +20,7 @@ pub enum Predicted {
 const PIECE: usize = 1024;
 
 /// Transformed values of the panel's genes, cells x k; `columns` are the genes' columns in `x`.
-fn panel_values(x: &Csr, columns: &[u32], cells: std::ops::Range<usize>) -> Vec<f32> {
+pub(super) fn panel_values(x: &Csr, columns: &[u32], cells: std::ops::Range<usize>) -> Vec<f32> {
     let value = |cell: usize, column: &u32| {
         let (genes, values) = x.row(cell);
         genes.binary_search(column).map_or(0.0, |at| values[at])
@@ -65,7 +66,7 @@ pub fn predict(model: &PanelModel, x: &Csr) -> Vec<Predicted> {
 }
 
 /// The largest logit's class (ties to the lower one) and its softmax probability.
-fn most_probable(logits: &[f32]) -> (u32, f32) {
+pub(super) fn most_probable(logits: &[f32]) -> (u32, f32) {
     let best = (0..logits.len()).fold(0, |b, c| if logits[c] > logits[b] { c } else { b });
     let sum: f64 = logits
         .iter()
@@ -75,7 +76,8 @@ fn most_probable(logits: &[f32]) -> (u32, f32) {
 }
 
 /// Scores of one task on labelled cells.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Scores {
     /// Of classes.
     Classes(Classification),
@@ -86,22 +88,40 @@ pub enum Scores {
 /// Scores of the predictions of the test cells, a task each.
 #[must_use]
 pub fn scores(model: &PanelModel, cells: &TestCells, predicted: &[Predicted]) -> Vec<Scores> {
-    let score = |i: usize| match (&cells.tasks[i].targets, &predicted[i]) {
+    let score = |i: usize| score(model, cells, predicted, i, |_| true);
+    (0..model.tasks.len()).map(score).collect()
+}
+
+/// Scores of task `i` on the test cells that `keep` is true of.
+#[must_use]
+pub fn score(
+    model: &PanelModel,
+    cells: &TestCells,
+    predicted: &[Predicted],
+    i: usize,
+    keep: impl Fn(usize) -> bool,
+) -> Scores {
+    match (&cells.tasks[i].targets, &predicted[i]) {
         (Targets::Classes(truth), Predicted::Classes(p)) => {
+            let truth: Vec<u32> = (truth.iter().enumerate())
+                .map(|(cell, &y)| if keep(cell) { y } else { MISSING })
+                .collect();
             let codes: Vec<u32> = p.iter().map(|p| p.0).collect();
             Scores::Classes(metrics::classification(
-                truth,
+                &truth,
                 &codes,
                 model.tasks[i].kind.width(),
             ))
         }
         (Targets::Values(truth), Predicted::Values(p)) => {
-            Scores::Values(metrics::regression(truth, p))
+            let truth: Vec<f32> = (truth.iter().enumerate())
+                .map(|(cell, &y)| if keep(cell) { y } else { f32::NAN })
+                .collect();
+            Scores::Values(metrics::regression(&truth, p))
         }
         // a model's tasks are those of the data it was trained on
         _ => Scores::Classes(metrics::classification(&[], &[], 0)),
-    };
-    (0..model.tasks.len()).map(score).collect()
+    }
 }
 
 /// `predictions.csv`: a row a test cell; with several tasks their columns begin with `<task>_`.

@@ -1,4 +1,9 @@
 //! The result of a run as one JSON object and as a short table.
+use super::batches::BatchScores;
+use super::cross::CrossValidation;
+use super::explain::{Explanation, Role};
+use super::files::Panel;
+use super::hierarchy::Hierarchy;
 use super::metrics::{Classification, Regression};
 use super::predict::Scores;
 use super::repeats::Repeats;
@@ -7,7 +12,6 @@ use crate::data::filter::Filters;
 use crate::data::split::SplitSummary;
 use crate::model::panel_model::PanelModel;
 use crate::ops::DeviceInfo;
-use crate::train::settings::Fit;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -26,8 +30,22 @@ pub struct Summary {
     pub panel: Vec<Gene>,
     /// Scores of the test cells.
     pub tasks: Vec<Task>,
+    /// What each gene is to each task: genes by rank, tasks in order.
+    pub explanations: Vec<Explanation>,
+    /// Labels that are parts of one another.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hierarchy: Vec<Hierarchy>,
+    /// Figures of each batch (`--batch`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batches: Option<BatchScores>,
+    /// Leave-one-group-out figures (`--cross-validate`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross_validation: Option<CrossValidation>,
     /// How it was trained.
     pub training: Training,
+    /// Accuracy against k, where there are several sizes; ascending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curve: Option<Vec<Point>>,
     /// What repeated runs agree on (`--repeats`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<Repeats>,
@@ -54,6 +72,19 @@ pub struct Data {
     pub test: usize,
     /// What was left out, and why.
     pub filters: Filters,
+}
+
+/// A size of the curve.
+#[derive(Clone, Debug, Serialize)]
+pub struct Point {
+    /// Genes.
+    pub k: usize,
+    /// Validation loss.
+    pub validation_loss: f64,
+    /// Validation score: mean over tasks of macro-F1 or R2.
+    pub validation_score: Option<f64>,
+    /// Scores of the test cells.
+    pub tasks: Vec<Task>,
 }
 
 /// A gene of the panel.
@@ -110,25 +141,87 @@ pub struct Training {
     pub best_epoch: u64,
 }
 
-impl Summary {
-    /// Puts a result together.
-    #[must_use]
-    pub fn new(
-        fit: &Fit,
-        device: DeviceInfo,
-        path: &str,
-        split: &SplitSummary,
-        scores: &[Scores],
-        seed: u64,
-        repeats: Option<Repeats>,
-        out: &str,
-    ) -> Self {
-        let gene = |(i, g): (usize, &crate::model::panel_model::PanelGene)| Gene {
+impl Gene {
+    /// The genes of a model by rank.
+    pub fn all(model: &PanelModel) -> impl Iterator<Item = Self> + '_ {
+        model.genes.iter().enumerate().map(|(i, g)| Self {
             rank: i + 1,
             gene: g.name.clone(),
             score: g.score,
             index: g.index,
-        };
+        })
+    }
+}
+
+/// A row a size: k, validation loss and score, then the scores of each task.
+///
+/// # Errors
+/// None in practice: it is written to memory.
+pub fn curve_csv(curve: &[Point]) -> Result<Vec<u8>, csv::Error> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    for (i, p) in curve.iter().enumerate() {
+        let mut head = vec![
+            "k".to_string(),
+            "validation_loss".into(),
+            "validation_score".into(),
+        ];
+        let score = p.validation_score.map_or(String::new(), |s| s.to_string());
+        let mut row = vec![p.k.to_string(), p.validation_loss.to_string(), score];
+        for task in &p.tasks {
+            let (name, scores) = match task {
+                Task::Classification { name, test: t, .. } => (
+                    name,
+                    vec![("accuracy", t.accuracy), ("macro_f1", t.macro_f1)],
+                ),
+                Task::Regression { name, test: t, .. } => (name, vec![("r2", t.r2)]),
+            };
+            let prefix = if p.tasks.len() > 1 {
+                format!("{name}_")
+            } else {
+                String::new()
+            };
+            for (what, value) in scores {
+                head.push(format!("{prefix}{what}"));
+                row.push(value.to_string());
+            }
+        }
+        if i == 0 {
+            csv.write_record(&head)?;
+        }
+        csv.write_record(&row)?;
+    }
+    csv.into_inner().map_err(|e| e.into_error().into())
+}
+
+impl Summary {
+    /// Puts a result together: that of the panel `main`.
+    #[must_use]
+    pub fn new(
+        panels: &[Panel],
+        main: usize,
+        device: DeviceInfo,
+        path: &str,
+        split: &SplitSummary,
+        seed: u64,
+        repeats: Option<Repeats>,
+        out: &str,
+    ) -> Self {
+        let Panel {
+            fit,
+            scores,
+            explanations,
+            ..
+        } = &panels[main];
+        let mut curve: Vec<Point> = panels
+            .iter()
+            .map(|p| Point {
+                k: p.fit.model.genes.len(),
+                validation_loss: p.fit.best_loss,
+                validation_score: p.fit.best_score,
+                tasks: tasks(&p.fit.model, &p.scores),
+            })
+            .collect();
+        curve.sort_by_key(|p| p.k);
         Self {
             version: env!("CARGO_PKG_VERSION"),
             seed,
@@ -143,8 +236,12 @@ impl Summary {
                 test: split.test,
                 filters: split.filters.clone(),
             },
-            panel: fit.model.genes.iter().enumerate().map(gene).collect(),
+            panel: Gene::all(&fit.model).collect(),
             tasks: tasks(&fit.model, scores),
+            explanations: explanations.clone(),
+            hierarchy: Vec::new(),
+            batches: None,
+            cross_validation: None,
             training: Training {
                 epochs: fit.history.len() as u64,
                 steps: fit.steps,
@@ -152,8 +249,24 @@ impl Summary {
                 cells_per_second: fit.cells_per_second,
                 best_epoch: fit.best_epoch,
             },
+            curve: (curve.len() > 1).then_some(curve),
             repeats,
             out: out.into(),
+        }
+    }
+
+    /// Classes that a gene marks, those of all tasks.
+    fn marked(&self, gene: &Gene) -> String {
+        let own = self.explanations.iter().filter(|e| e.gene == gene.gene);
+        let marks = own.filter_map(|e| match &e.role {
+            Role::Classes { marks, .. } => Some(marks.as_slice()),
+            Role::Value { .. } => None,
+        });
+        let all: Vec<&str> = marks.flatten().map(String::as_str).collect();
+        match all.len() {
+            0 => "-".into(),
+            1..=3 => all.join(", "),
+            n => format!("{} and {} more", all[..2].join(", "), n - 2),
         }
     }
 
@@ -168,12 +281,16 @@ impl Summary {
             "{}: {} cells x {} genes; {} train, {} validation, {} test cells",
             d.path, d.n_obs, d.n_vars, d.train, d.validation, d.test
         );
-        let _ = writeln!(s, "\nrank  gene              score  index");
+        let _ = writeln!(s, "\nrank  gene              score  index  marks");
         for g in &self.panel {
             let _ = writeln!(
                 s,
-                "{:>4}  {:<14} {:>8.4}  {:>5}",
-                g.rank, g.gene, g.score, g.index
+                "{:>4}  {:<14} {:>8.4}  {:>5}  {}",
+                g.rank,
+                g.gene,
+                g.score,
+                g.index,
+                self.marked(g)
             );
         }
         for task in &self.tasks {
@@ -197,13 +314,55 @@ impl Summary {
                 }
             };
         }
+        if let Some(curve) = &self.curve {
+            let _ = writeln!(s, "\n   k  validation score  test");
+            for p in curve {
+                let score = p.validation_score.map_or("-".into(), |s| format!("{s:.3}"));
+                let test: Vec<String> = p
+                    .tasks
+                    .iter()
+                    .map(|t| match t {
+                        Task::Classification { name, test: t, .. } => {
+                            format!(
+                                "{name}: accuracy {:.3}, macro-F1 {:.3}",
+                                t.accuracy, t.macro_f1
+                            )
+                        }
+                        Task::Regression { name, test: t, .. } => format!("{name}: R2 {:.3}", t.r2),
+                    })
+                    .collect();
+                let chosen = if p.k == self.panel.len() {
+                    "  <- this panel"
+                } else {
+                    ""
+                };
+                let _ = writeln!(s, "{:>4}  {score:>16}  {}{chosen}", p.k, test.join("; "));
+            }
+        }
+        self.hierarchy.iter().for_each(|h| s += &h.text());
+        if let Some(b) = &self.batches {
+            s += &b.table();
+        }
+        if let Some(c) = &self.cross_validation {
+            s += &c.table();
+        }
         if let Some(r) = &self.repeats {
             let always = r.genes.iter().filter(|g| g.share == 1.0).count();
+            let what = match r.result {
+                "consensus" => "this panel is that of the majority".into(),
+                _ => format!(
+                    "this one has seed {}, the lowest validation loss",
+                    r.best_seed
+                ),
+            };
             let _ = writeln!(
                 s,
-                "\n{} runs: this one has seed {}, the lowest validation loss; {always} genes are in every panel, mean overlap of two panels {:.2} (Jaccard)",
-                r.n, r.chosen_seed, r.jaccard
+                "\n{} runs: {what}; {always} genes are in every panel, mean overlap of two panels {:.2} (Jaccard; {:.2} with genes that replace each other as one)",
+                r.n, r.jaccard, r.jaccard_of_groups
             );
+            for group in r.interchangeable.iter().take(8) {
+                let _ = writeln!(s, "  {} replace each other", group.genes.join(", "));
+            }
         }
         let t = &self.training;
         let _ = writeln!(

@@ -8,8 +8,9 @@ use crate::model::trunk::{self, Batch, Dropout, trunk_forward};
 use crate::ops::{MISSING, Ops, Result};
 use crate::report::metrics;
 
-/// Validation loss (mean over tasks of the unweighted mean loss) and score (mean over tasks of
-/// macro-F1 or R2) of each network; `None` without validation cells.
+/// Validation loss (mean over tasks, by their weights, of the mean loss without class weights) and
+/// score (the same of macro-F1 or R2) of each network; with batches the loss is that of the worst one. `None`
+/// without validation cells.
 pub(super) fn validation<O: Ops>(
     ops: &mut O,
     stage: &mut Stage,
@@ -59,12 +60,25 @@ pub(super) fn validation<O: Ops>(
             logits.extend(ops.read_f(net.logits.first(n))?);
         }
         let stride = net.layout.shape.n_out;
-        let (mut loss, mut score, mut column) = (0.0, 0.0, 0);
-        for task in &data.tasks {
-            let (l, s) = judge(task, data.n_train, &logits, stride, column);
-            loss += l / data.tasks.len() as f64;
-            score += s / data.tasks.len() as f64;
-            column += task.kind.width();
+        let total: f64 = pass.task_weights.iter().map(|&w| f64::from(w)).sum();
+        let over = |keep: &dyn Fn(usize) -> bool| {
+            let (mut loss, mut score, mut column) = (0.0, 0.0, 0);
+            for (task, &weight) in data.tasks.iter().zip(&pass.task_weights) {
+                let (l, s) = judge(task, data.n_train, &logits, stride, column, keep);
+                loss += l * f64::from(weight) / total;
+                score += s * f64::from(weight) / total;
+                column += task.kind.width();
+            }
+            (loss, score)
+        };
+        let (mut loss, score) = over(&|_| true);
+        if let Some(batches) = &data.batches {
+            let counted = batches.counted(all.iter().map(|&c| c as usize), LEAST_CELLS);
+            let of = |b: u32| over(&|i| batches.of[data.n_train + i] == b).0;
+            loss = counted
+                .into_iter()
+                .map(of)
+                .fold(f64::NEG_INFINITY, f64::max);
         }
         judged.push(Some((loss, score)));
     }
@@ -74,18 +88,32 @@ pub(super) fn validation<O: Ops>(
     Ok(judged)
 }
 
-/// Mean loss and score of one task; 0 where no validation cell has a label.
-fn judge(task: &Task, from: usize, logits: &[f32], stride: usize, column: usize) -> (f64, f64) {
+/// A batch with fewer validation cells says too little to be the worst one.
+const LEAST_CELLS: usize = 10;
+
+/// Mean loss and score of one task over the validation cells that `keep` is true of; 0 where none of
+/// them has a label.
+fn judge(
+    task: &Task,
+    from: usize,
+    logits: &[f32],
+    stride: usize,
+    column: usize,
+    keep: &dyn Fn(usize) -> bool,
+) -> (f64, f64) {
     let width = task.kind.width();
     let rows = logits
         .chunks_exact(stride)
         .map(|row| &row[column..column + width]);
     match &task.targets {
         Targets::Classes(labels) => {
-            let truth = &labels[from..];
+            let own = labels[from..].iter().enumerate();
+            let truth: Vec<u32> = own
+                .map(|(i, &y)| if keep(i) { y } else { MISSING })
+                .collect();
             let (mut predicted, mut loss, mut n) =
                 (Vec::with_capacity(truth.len()), 0.0f64, 0.0f64);
-            for (row, &y) in rows.zip(truth) {
+            for (row, &y) in rows.zip(&truth) {
                 let best = (0..width).fold(0, |b, c| if row[c] > row[b] { c } else { b });
                 predicted.push(best as u32);
                 if y != MISSING {
@@ -95,7 +123,7 @@ fn judge(task: &Task, from: usize, logits: &[f32], stride: usize, column: usize)
                     n += 1.0;
                 }
             }
-            let score = metrics::classification(truth, &predicted, width).macro_f1;
+            let score = metrics::classification(&truth, &predicted, width).macro_f1;
             (loss / n.max(1.0), if n > 0.0 { score } else { 0.0 })
         }
         Targets::Values(values) => {
@@ -103,13 +131,16 @@ fn judge(task: &Task, from: usize, logits: &[f32], stride: usize, column: usize)
                 return (0.0, 0.0);
             };
             let predicted: Vec<f32> = rows.map(|r| (f64::from(r[0]) * sd + mean) as f32).collect();
-            let truth = &values[from..];
+            let own = values[from..].iter().enumerate();
+            let truth: Vec<f32> = own
+                .map(|(i, &v)| if keep(i) { v } else { f32::NAN })
+                .collect();
             let pairs = truth.iter().zip(&predicted).filter(|(t, _)| !t.is_nan());
             let square = pairs
                 .clone()
                 .map(|(t, p)| (f64::from(t - p) / sd).powi(2) / 2.0)
                 .sum::<f64>();
-            let score = metrics::regression(truth, &predicted).r2;
+            let score = metrics::regression(&truth, &predicted).r2;
             (
                 square / pairs.count().max(1) as f64,
                 if score.is_finite() { score } else { 0.0 },

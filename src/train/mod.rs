@@ -2,16 +2,21 @@
 //!
 //! `select` learns scores over all genes (optional), `refine` adds and drops genes of the panel
 //! with the network at hand, `finish` trains the network on the frozen panel.
+mod across;
 mod batches;
 pub mod checkpoint;
+pub mod consensus;
 mod evaluate;
 mod feed;
 mod fit;
 mod moves;
+pub mod panels;
 pub mod plan;
 pub mod rank;
 mod refine;
+mod release;
 mod result;
+pub mod rules;
 pub mod settings;
 mod stages;
 mod start;

@@ -66,14 +66,32 @@ fn ranks(columns: &Columns, gene: usize, labelled: &[bool], n: usize) -> (Vec<(u
     (out, negative as f64 + (zeros as f64 + 1.0) / 2.0)
 }
 
-/// z scores of one task: for each class, or the one number, those of all genes (Wilcoxon 1945 for
-/// classes, normal approximation without tie correction as scanpy's default; Spearman's rho times
-/// sqrt(n - 1) for numbers, without sign).
-fn task_scores(columns: &Columns, n_genes: usize, task: &Task, n_train: usize) -> Vec<Vec<f32>> {
+/// z scores of all genes for one class or number.
+struct List {
+    z: Vec<f32>,
+    /// Standard deviation, where the gene tells nothing, of the effect that z is a multiple of
+    /// (2 AUROC - 1, or Spearman's rho); infinite where nothing can be told.
+    sd: f64,
+    /// Whether the sign of z says nothing, as for a number.
+    two_sided: bool,
+}
+
+/// z scores of one task over the cells that `inside` is true of: for each class, or the one number,
+/// those of all genes (Wilcoxon 1945 for classes, normal approximation without tie correction as
+/// scanpy's default; Spearman's rho times sqrt(n - 1) for numbers).
+fn task_scores(
+    columns: &Columns,
+    n_genes: usize,
+    task: &Task,
+    n_train: usize,
+    inside: &dyn Fn(usize) -> bool,
+) -> Vec<List> {
     let labelled: Vec<bool> = match &task.targets {
-        Targets::Classes(y) => y[..n_train].iter().map(|&y| y != MISSING).collect(),
-        Targets::Values(v) => v[..n_train].iter().map(|v| !v.is_nan()).collect(),
+        Targets::Classes(y) => (0..n_train).map(|i| y[i] != MISSING && inside(i)).collect(),
+        Targets::Values(v) => (0..n_train).map(|i| !v[i].is_nan() && inside(i)).collect(),
     };
+    let mut sds = Vec::new();
+    let two_sided = matches!(task.targets, Targets::Values(_));
     let n = labelled.iter().filter(|&&l| l).count();
     let mean = (n as f64 + 1.0) / 2.0;
     let by_gene: Vec<Vec<f32>> = match &task.targets {
@@ -82,8 +100,13 @@ fn task_scores(columns: &Columns, n_genes: usize, task: &Task, n_train: usize) -
             let mut sizes = vec![0.0f64; width];
             labels[..n_train]
                 .iter()
-                .filter(|&&y| y != MISSING)
-                .for_each(|&y| sizes[y as usize] += 1.0);
+                .zip(&labelled)
+                .filter(|(_, labelled)| **labelled)
+                .for_each(|(&y, _)| sizes[y as usize] += 1.0);
+            let rest = |size: f64| size * (n as f64 - size);
+            sds = (sizes.iter())
+                .map(|&s| ((n as f64 + 1.0) / (3.0 * rest(s))).sqrt())
+                .collect();
             (0..n_genes)
                 .into_par_iter()
                 .map(|gene| {
@@ -101,7 +124,8 @@ fn task_scores(columns: &Columns, n_genes: usize, task: &Task, n_train: usize) -
                 .collect()
         }
         Targets::Values(values) => {
-            let target_ranks = value_ranks(&values[..n_train]);
+            let target_ranks = value_ranks(values, &labelled);
+            sds.push((n as f64 - 1.0).max(0.0).sqrt().recip());
             let spread = |r: f64| (r - mean) * (r - mean);
             let target_ss: f64 = target_ranks
                 .iter()
@@ -120,22 +144,49 @@ fn task_scores(columns: &Columns, n_genes: usize, task: &Task, n_train: usize) -
                     let ss: f64 =
                         stored.iter().map(|&(_, r)| spread(r)).sum::<f64>() + zeros * spread(zero);
                     let rho = product / (ss * target_ss).sqrt().max(1e-300);
-                    vec![(rho.abs() * (n as f64 - 1.0).max(0.0).sqrt()) as f32]
+                    vec![(rho * (n as f64 - 1.0).max(0.0).sqrt()) as f32]
                 })
                 .collect()
         }
     };
-    let lists = by_gene.first().map_or(0, Vec::len);
-    (0..lists)
-        .map(|c| by_gene.iter().map(|g| g[c]).collect())
-        .collect()
+    let list = |(c, sd): (usize, f64)| List {
+        z: by_gene.iter().map(|g| g[c]).collect(),
+        sd,
+        two_sided,
+    };
+    sds.into_iter().enumerate().map(list).collect()
 }
 
-/// Average ranks of the known values; NaN where unknown.
-fn value_ranks(values: &[f32]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).filter(|&i| !values[i].is_nan()).collect();
+/// Scores of the genes for one class or number from those within each batch: the mean effect, each
+/// batch weighted by how well it can tell, but no more than what any of them allows, within two
+/// standard deviations; in units of z. A gene that tells a class in one batch only has no effect in
+/// another one, and so none.
+fn hold(lists: &[&List]) -> Vec<f32> {
+    let told: Vec<&&List> = lists.iter().filter(|l| l.sd.is_finite()).collect();
+    let precision: f64 = told.iter().map(|l| l.sd.powi(-2)).sum();
+    let score = |gene: usize, sign: f64| {
+        let effects = || {
+            told.iter()
+                .map(|l| (sign * f64::from(l.z[gene]) * l.sd, l.sd))
+        };
+        let sum: f64 = effects().map(|(e, sd)| e * sd.powi(-2)).sum();
+        let allowed = effects().map(|(e, sd)| e + 2.0 * sd);
+        allowed.fold(sum / precision, f64::min) * precision.sqrt()
+    };
+    let n_genes = lists.first().map_or(0, |l| l.z.len());
+    let of = |gene: usize| match lists[0].two_sided {
+        _ if told.is_empty() => 0.0,
+        true => score(gene, 1.0).max(score(gene, -1.0)) as f32,
+        false => score(gene, 1.0) as f32,
+    };
+    (0..n_genes).map(of).collect()
+}
+
+/// Average ranks of the labelled values; NaN elsewhere.
+fn value_ranks(values: &[f32], labelled: &[bool]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..labelled.len()).filter(|&i| labelled[i]).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-    let mut out = vec![f64::NAN; values.len()];
+    let mut out = vec![f64::NAN; labelled.len()];
     let mut i = 0;
     while i < order.len() {
         let tie = order[i..]
@@ -150,14 +201,34 @@ fn value_ranks(values: &[f32]) -> Vec<f64> {
     out
 }
 
+/// z scores, their size alone where the sign says nothing.
+fn without_sign(list: List) -> Vec<f32> {
+    let two_sided = list.two_sided;
+    let of = |z: f32| if two_sided { z.abs() } else { z };
+    list.z.into_iter().map(of).collect()
+}
+
 /// Genes in the order in which they are taken from each class's list (and each number's) in turn,
-/// largest z first; classes of a task in code order.
+/// largest z first; classes of a task in code order. With batches z is that of [`hold`].
 #[must_use]
 pub fn round_robin(data: &TrainingData) -> Vec<u32> {
     let (columns, n_genes) = (Columns::new(data), data.cells.n_genes);
     let mut lists: Vec<Vec<u32>> = Vec::new();
     for task in &data.tasks {
-        for scores in task_scores(&columns, n_genes, task, data.n_train) {
+        let within = |inside: &dyn Fn(usize) -> bool| {
+            task_scores(&columns, n_genes, task, data.n_train, inside)
+        };
+        let scores: Vec<Vec<f32>> = match &data.batches {
+            None => within(&|_| true).into_iter().map(without_sign).collect(),
+            Some(batches) => {
+                let each: Vec<Vec<List>> = (batches.counted(0..data.n_train, 1).into_iter())
+                    .map(|b| within(&|cell| batches.of[cell] == b))
+                    .collect();
+                let of = |c: usize| hold(&each.iter().map(|lists| &lists[c]).collect::<Vec<_>>());
+                (0..each.first().map_or(0, Vec::len)).map(of).collect()
+            }
+        };
+        for scores in scores {
             let mut list: Vec<u32> = (0..n_genes as u32).collect();
             list.sort_by(|&a, &b| {
                 scores[b as usize]

@@ -1,6 +1,8 @@
 //! A round of `refine`: which genes the network misses, and which it can do without.
+use super::across::{Direction, Parts};
 use super::settings::Settings;
 use super::stages::{Panel, Scaling, row};
+use crate::data::cells::Batches;
 use crate::kernels::ablate::Ablate;
 use crate::model::net::{Cells, Net, Targets};
 use crate::model::step::{panel_first, panel_layer, transpose_product};
@@ -15,6 +17,8 @@ pub(super) struct Pass {
     pub task_weights: Vec<f32>,
     /// Cells that the statistics are taken over, of each network.
     pub samples: Vec<Vec<u32>>,
+    /// Batch of every cell, where the panel is to hold across batches.
+    pub batches: Option<Batches>,
     /// Device copy of a tile's cells, as many times over as an ablation takes.
     pub tile: UBuf,
     /// Factors of the tasks' losses.
@@ -51,20 +55,23 @@ impl Products {
     }
 }
 
-/// For each gene the score statistic given a network, `q_g = sum_h R_gh^2 / (I_gh + ridge)`,
-/// and its direction of descent `-R_g` (n_genes x H). A copy of a gene in the panel gets about 0.
-///
-/// R = X~^T delta, I = (X~ o X~)^T (delta o delta), delta = dL/dZ; the centring of X~ is put in
-/// afterwards, so the products run over stored values only.
-pub(super) fn missing<O: Ops>(
+impl Products {
+    /// Frees the buffers.
+    pub(super) fn release<O: Ops>(self, ops: &mut O) {
+        let all = [self.r, self.p1, self.p2];
+        all.into_iter().for_each(|b| ops.release_f(b));
+    }
+}
+
+/// Sums of the statistics over some cells, centred: `-R`, and `I`, n_genes x H each.
+fn gene_statistics<O: Ops>(
     ops: &mut O,
     panel: &Panel,
     pass: &Pass,
     sample: &[u32],
     products: Products,
     scaling: &Scaling,
-    ridge: f64,
-) -> Result<(Vec<f64>, Vec<f32>)> {
+) -> Result<(Vec<f32>, Vec<f64>)> {
     let (net, width) = (&panel.net, panel.net.layout.shape.width());
     let (n_genes, none) = (pass.cells.n_genes, Dropout::default());
     // a mean of 1 for the cells' gradients keeps the squares far from the smallest f32
@@ -107,6 +114,31 @@ pub(super) fn missing<O: Ops>(
             r[i] = (-factor * (f64::from(r[i]) - mean * sums[h])) as f32;
         }
     }
+    Ok((r, information))
+}
+
+/// For each gene the score statistic given a network, `q_g = sum_h R_gh^2 / (I_gh + ridge)`,
+/// and its direction of descent `-R_g` (n_genes x H). A copy of a gene in the panel gets about 0.
+/// With batches R is what [`Direction::agreed`] makes of theirs.
+///
+/// R = X~^T delta, I = (X~ o X~)^T (delta o delta), delta = dL/dZ; the centring of X~ is put in
+/// afterwards, so the products run over stored values only.
+pub(super) fn missing<O: Ops>(
+    ops: &mut O,
+    panel: &Panel,
+    pass: &Pass,
+    sample: &[u32],
+    products: Products,
+    scaling: &Scaling,
+    ridge: f64,
+) -> Result<(Vec<f64>, Vec<f32>)> {
+    let width = panel.net.layout.shape.width();
+    let mut direction = Direction::default();
+    for part in Parts::new(pass, sample).cells {
+        let (r, information) = gene_statistics(ops, panel, pass, &part, products, scaling)?;
+        direction.add(r, information, sample.len() as f32 / part.len() as f32);
+    }
+    let (r, information) = direction.agreed();
     let floor =
         (ridge * information.iter().sum::<f64>() / information.len().max(1) as f64).max(1e-30);
     let rows = r.chunks_exact(width).zip(information.chunks_exact(width));
@@ -119,7 +151,8 @@ pub(super) fn missing<O: Ops>(
     Ok((q.collect(), r))
 }
 
-/// Loss over the sample with each slot's gene set to its mean, then the loss as it is, of one network.
+/// Loss over the sample with each slot's gene set to its mean, then the loss as it is, of one network;
+/// with batches as [`Parts::weigh`] says.
 pub(super) fn without_each<O: Ops>(
     ops: &mut O,
     panel: &Panel,
@@ -129,7 +162,13 @@ pub(super) fn without_each<O: Ops>(
     let (net, none) = (&panel.net, Dropout::default());
     let (n_slots, width) = (panel.input.n, net.layout.shape.width());
     pass.set_scales(ops, sample, 1.0)?;
-    let mut losses = vec![0.0f64; n_slots + 1];
+    let parts = Parts::new(pass, sample);
+    let n_parts = parts.cells.len();
+    let mut losses = vec![0.0f64; (n_slots + 1) * n_parts];
+    let add = |losses: &mut [f64], slot: usize, sums: Vec<f64>| {
+        let all = losses[slot * n_parts..].iter_mut().zip(sums);
+        all.for_each(|(l, s)| *l += s);
+    };
     let height = net.max_rows.min(256.max(net.max_rows / n_slots.max(1)));
     let mut ablated = net.clone();
     match ablated.a.first_mut() {
@@ -142,7 +181,8 @@ pub(super) fn without_each<O: Ops>(
         ops.write_u(pass.tile, &cells.repeat(at_once))?;
         let batch = Batch::of(pass.tile, n, pass.scales);
         panel_first(ops, net, &panel.input, &pass.cells, batch, &none);
-        losses[n_slots] += total_losses(ops, net, pass, n, 1)?[0];
+        let sums = total_losses(ops, net, pass, &parts, cells, 1)?;
+        add(&mut losses, n_slots, sums);
         // the sums before the activation, from the inputs that stand
         panel_layer(ops, net, &panel.input, n, &none, false);
         for first in (0..n_slots).step_by(at_once) {
@@ -157,24 +197,23 @@ pub(super) fn without_each<O: Ops>(
             };
             let w = net.param(net.layout.weights[0]);
             ops.ablate(p, net.first_out(), panel.input.x, w, pass.spare);
-            let sums = total_losses(ops, &ablated, pass, n, n_genes)?;
-            losses[first..first + n_genes]
-                .iter_mut()
-                .zip(sums)
-                .for_each(|(l, s)| *l += s);
+            let sums = total_losses(ops, &ablated, pass, &parts, cells, n_genes)?;
+            add(&mut losses, first, sums);
         }
     }
-    Ok(losses)
+    Ok(parts.weigh(&losses))
 }
 
-/// Losses of `copies` blocks of `n` cells each, from the first layer's activations on.
+/// Losses of each part in `copies` blocks of the same cells, from the first layer's activations on.
 fn total_losses<O: Ops>(
     ops: &mut O,
     net: &Net,
     pass: &Pass,
-    n: usize,
+    parts: &Parts,
+    cells: &[u32],
     copies: usize,
 ) -> Result<Vec<f64>> {
+    let n = cells.len();
     let (batch, none) = (
         Batch::of(pass.tile, n * copies, pass.scales),
         Dropout::default(),
@@ -182,24 +221,35 @@ fn total_losses<O: Ops>(
     trunk_forward(ops, net, batch.n, &none);
     heads(ops, net, &pass.targets, batch, &none, false);
     let tasks = pass.targets.tasks.len();
-    let mut sums = vec![0.0f64; copies];
-    for task in ops
-        .read_f(net.loss.first(tasks * batch.n))?
-        .chunks_exact(batch.n)
-    {
-        for (sum, block) in sums.iter_mut().zip(task.chunks_exact(n)) {
-            *sum += block.iter().map(|&l| f64::from(l)).sum::<f64>();
+    let mut sums = vec![0.0f64; copies * parts.cells.len()];
+    let losses = ops.read_f(net.loss.first(tasks * batch.n))?;
+    for (t, task) in losses.chunks_exact(batch.n).enumerate() {
+        let blocks = sums.chunks_exact_mut(parts.cells.len());
+        for (sums, block) in blocks.zip(task.chunks_exact(n)) {
+            parts.add(t, cells, block, sums);
         }
     }
     Ok(sums)
 }
 
-/// Genes to add in round r of the recipe.
-pub(super) fn additions(settings: &Settings, round: u64, room: usize) -> usize {
-    let [from, to] = settings.recipe.add;
-    let last = settings.recipe.rounds.saturating_sub(1).max(1) as f32;
+/// Genes to add to a panel of k in round r of the recipe, of the largest panel or of a smaller one.
+pub(super) fn additions(
+    settings: &Settings,
+    k: usize,
+    size: usize,
+    round: u64,
+    room: usize,
+) -> usize {
+    let recipe = &settings.recipe;
+    let [from, to] = recipe.add;
+    let rounds = if size == 0 {
+        recipe.rounds
+    } else {
+        recipe.nested_rounds
+    };
+    let last = rounds.saturating_sub(1).max(1) as f32;
     let share = from + (to - from) * round as f32 / last;
-    ((settings.genes as f32 * share).round().max(1.0) as usize).min(room)
+    ((k as f32 * share).round().max(1.0) as usize).min(room)
 }
 
 /// First-layer rows for new genes: half the mean norm of the panel's rows, along the descent.

@@ -28,6 +28,10 @@ impl Random {
     }
 }
 
+#[allow(
+    dead_code,
+    reason = "not every test file that includes this one uses it"
+)]
 /// Cells of `classes` classes: gene c (c < classes) marks class c, the rest is noise.
 pub fn planted(
     n_train: usize,
@@ -106,5 +110,6 @@ pub fn planted(
             kind,
             targets: Targets::Classes(labels),
         }],
+        batches: None,
     }
 }

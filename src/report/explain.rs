@@ -1,0 +1,289 @@
+//! What each gene of a panel is for: the classes it tells apart, and what is lost without it.
+//!
+//! The first is measured on the training cells, in the transformed and clipped values that training
+//! saw. The second is exact, by masking: every prediction of the test cells is made again with the
+//! gene at its training mean, which is 0 for the network, and all else as it is.
+use super::metrics;
+use super::predict::{most_probable, panel_values};
+use crate::data::cells::{Targets, Task, TaskKind, TestCells, TrainingData};
+use crate::data::packed::unpack;
+use crate::model::panel_model::PanelModel;
+use crate::ops::MISSING;
+use rayon::prelude::*;
+use serde::Serialize;
+
+/// A gene marks the classes whose AUROC, one against the rest, is at least this.
+pub const MARKS: f64 = 0.8;
+/// Most classes that a list of [`Explanation`] names; `explanations.csv` has all of them.
+const SHOWN: usize = 3;
+/// Most test cells that the masking runs over, evenly spread.
+const MOST_CELLS: usize = 16_384;
+
+/// What one gene is to one task.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explanation {
+    /// Gene.
+    pub gene: String,
+    /// Task.
+    pub task: String,
+    /// By the kind of the task.
+    #[serde(flatten)]
+    pub role: Role,
+}
+
+/// What one gene is to a task of classes or of numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Role {
+    /// Of classes.
+    Classes {
+        /// Classes with an AUROC of at least [`MARKS`], the largest first.
+        marks: Vec<String>,
+        /// The classes that the gene tells best from the rest, by |AUROC - 0.5|.
+        separates: Vec<OfClass>,
+        /// Accuracy on the test cells minus that without the gene.
+        accuracy_drop: f64,
+        /// Macro-F1 on the test cells minus that without the gene.
+        macro_f1_drop: f64,
+        /// Classes whose recall falls without the gene, the most first.
+        loses: Vec<LostClass>,
+        /// All classes in code order.
+        #[serde(skip)]
+        classes: Vec<OfClass>,
+    },
+    /// Of numbers.
+    Value {
+        /// Pearson's correlation with the gene over the training cells; NaN where undefined.
+        correlation: f64,
+        /// R2 on the test cells minus that without the gene.
+        r2_drop: f64,
+    },
+}
+
+/// A gene in the cells of one class.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OfClass {
+    /// Class.
+    pub class: String,
+    /// Its training cells.
+    pub cells: usize,
+    /// Mean over them, in transformed units.
+    pub mean: f64,
+    /// Share of them where the gene was detected.
+    pub detected: f64,
+    /// Probability that a cell of the class has more of the gene than one of another class, ties by
+    /// half; NaN where there is only one class.
+    pub auroc: f64,
+    /// Recall on the test cells; NaN where none is of the class.
+    #[serde(skip)]
+    pub recall: f64,
+    /// The same without the gene.
+    #[serde(skip)]
+    pub recall_without: f64,
+}
+
+/// A class that is found less often without a gene.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LostClass {
+    /// Class.
+    pub class: String,
+    /// Recall minus that without the gene.
+    pub recall_drop: f64,
+}
+
+/// What the training cells say of each gene and task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Separation(Vec<Vec<Trained>>);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Trained {
+    Classes(Vec<OfClass>),
+    Value(f64),
+}
+
+/// Measures each gene of the panel on the training cells; the test cells have no part in it.
+#[must_use]
+pub fn separation(model: &PanelModel, data: &TrainingData) -> Separation {
+    let of_gene = |index: u32| {
+        // a panel's genes are genes of the data it was trained on
+        let column = data.gene_index.binary_search(&index).ok();
+        let values: Vec<f32> = (0..data.n_train)
+            .map(|cell| {
+                let entries = data.cells.cell(cell);
+                let at = column.and_then(|g| {
+                    entries
+                        .binary_search_by_key(&g, |&entry| unpack(entry).0)
+                        .ok()
+                });
+                at.map_or(0.0, |at| unpack(entries[at]).1)
+            })
+            .collect();
+        let task = |task: &Task| match (&task.kind, &task.targets) {
+            (TaskKind::Classification { classes }, Targets::Classes(labels)) => {
+                Trained::Classes(of_classes(&values, &labels[..data.n_train], classes))
+            }
+            (_, Targets::Values(targets)) => {
+                Trained::Value(metrics::regression(&targets[..data.n_train], &values).pearson)
+            }
+            _ => Trained::Value(f64::NAN),
+        };
+        data.tasks.iter().map(task).collect()
+    };
+    let genes: Vec<u32> = model.genes.iter().map(|g| g.index).collect();
+    Separation(genes.into_par_iter().map(of_gene).collect())
+}
+
+/// Means, detection and AUROC (Mann and Whitney 1947) of one gene in each class.
+fn of_classes(values: &[f32], labels: &[u32], classes: &[String]) -> Vec<OfClass> {
+    let mut order: Vec<usize> = (0..values.len())
+        .filter(|&i| labels[i] != MISSING)
+        .collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let n = order.len() as f64;
+    let mut ranks = vec![0.0f64; classes.len()];
+    let mut tie = 0;
+    while tie < order.len() {
+        let len = order[tie..].partition_point(|&i| values[i] <= values[order[tie]]);
+        let rank = tie as f64 + (len as f64 + 1.0) / 2.0;
+        for &i in &order[tie..tie + len] {
+            ranks[labels[i] as usize] += rank;
+        }
+        tie += len;
+    }
+    let one = |(c, class): (usize, &String)| {
+        let own = || order.iter().filter(move |&&i| labels[i] as usize == c);
+        let cells = own().count();
+        let (m, rest) = (cells as f64, n - cells as f64);
+        OfClass {
+            class: class.clone(),
+            cells,
+            mean: own().map(|&i| f64::from(values[i])).sum::<f64>() / m,
+            detected: own().filter(|&&i| values[i] != 0.0).count() as f64 / m,
+            auroc: (ranks[c] - m * (m + 1.0) / 2.0) / (m * rest),
+            recall: f64::NAN,
+            recall_without: f64::NAN,
+        }
+    };
+    classes.iter().enumerate().map(one).collect()
+}
+
+/// Predictions of some test cells as they are and without each gene: class codes or values, a list
+/// of tasks each.
+struct Masked {
+    cells: Vec<usize>,
+    whole: Vec<Vec<f32>>,
+    without: Vec<Vec<Vec<f32>>>,
+}
+
+impl Masked {
+    fn new(model: &PanelModel, test: &TestCells) -> Self {
+        let n = test.x.n_obs.min(MOST_CELLS);
+        let cells: Vec<usize> = (0..n).map(|i| i * test.x.n_obs / n.max(1)).collect();
+        let columns: Vec<u32> = model.genes.iter().map(|g| g.index).collect();
+        let (k, tasks) = (model.genes.len(), model.tasks.len());
+        // of each cell: the tasks of the whole panel, then those without each gene
+        let rows: Vec<Vec<f32>> = cells
+            .par_iter()
+            .map(|&cell| {
+                let x = panel_values(&test.x, &columns, cell..cell + 1);
+                let mut row = Vec::with_capacity((k + 1) * tasks);
+                answers(model, &model.logits(&x), &mut row);
+                model.logits_without_each(&x, |_, logits| answers(model, logits, &mut row));
+                row
+            })
+            .collect();
+        let block = |b: usize| -> Vec<Vec<f32>> {
+            let of = |t: usize| rows.iter().map(|row| row[b * tasks + t]).collect();
+            (0..tasks).map(of).collect()
+        };
+        Self {
+            whole: block(0),
+            without: (1..=k).map(block).collect(),
+            cells,
+        }
+    }
+}
+
+/// Class code or value of each task.
+fn answers(model: &PanelModel, logits: &[f32], out: &mut Vec<f32>) {
+    let mut from = 0;
+    for task in &model.tasks {
+        let own = &logits[from..from + task.kind.width()];
+        from += own.len();
+        out.push(match task.kind {
+            TaskKind::Classification { .. } => most_probable(own).0 as f32,
+            TaskKind::Regression { mean, sd } => (f64::from(own[0]) * sd + mean) as f32,
+        });
+    }
+}
+
+/// Explains each gene for each task: genes by rank, tasks in their order.
+#[must_use]
+pub fn explain(model: &PanelModel, separation: Separation, test: &TestCells) -> Vec<Explanation> {
+    let masked = Masked::new(model, test);
+    let mut out = Vec::new();
+    for ((gene, trained), without) in model.genes.iter().zip(separation.0).zip(&masked.without) {
+        for (t, (task, trained)) in model.tasks.iter().zip(trained).enumerate() {
+            let (whole, without) = (&masked.whole[t], &without[t]);
+            let role = match (trained, &test.tasks[t].targets) {
+                (Trained::Classes(classes), Targets::Classes(labels)) => {
+                    let truth: Vec<u32> = masked.cells.iter().map(|&i| labels[i]).collect();
+                    classes_role(classes, &truth, whole, without)
+                }
+                (Trained::Value(correlation), Targets::Values(values)) => {
+                    let truth: Vec<f32> = masked.cells.iter().map(|&i| values[i]).collect();
+                    let r2 = |p: &[f32]| metrics::regression(&truth, p).r2;
+                    Role::Value {
+                        correlation,
+                        r2_drop: r2(whole) - r2(without),
+                    }
+                }
+                // a model's tasks are those of the data it was trained on
+                _ => continue,
+            };
+            out.push(Explanation {
+                gene: gene.name.clone(),
+                task: task.name.clone(),
+                role,
+            });
+        }
+    }
+    out
+}
+
+fn classes_role(mut classes: Vec<OfClass>, truth: &[u32], whole: &[f32], without: &[f32]) -> Role {
+    let n = classes.len();
+    let codes = |p: &[f32]| p.iter().map(|&c| c as u32).collect::<Vec<u32>>();
+    let (whole, without) = (codes(whole), codes(without));
+    let scores = |p: &[u32]| metrics::classification(truth, p, n);
+    let (a, b) = (scores(&whole), scores(&without));
+    let recall = |p: &[u32], c: usize| {
+        let own = || truth.iter().zip(p).filter(|(t, _)| **t as usize == c);
+        own().filter(|(t, p)| t == p).count() as f64 / own().count() as f64
+    };
+    for (c, class) in classes.iter_mut().enumerate() {
+        (class.recall, class.recall_without) = (recall(&whole, c), recall(&without, c));
+    }
+    let mut marks: Vec<&OfClass> = classes.iter().filter(|c| c.auroc >= MARKS).collect();
+    marks.sort_by(|a, b| b.auroc.total_cmp(&a.auroc));
+    let mut separates: Vec<&OfClass> = classes.iter().filter(|c| c.auroc.is_finite()).collect();
+    separates.sort_by(|a, b| {
+        let far = |c: &OfClass| (c.auroc - 0.5).abs();
+        far(b).total_cmp(&far(a))
+    });
+    let drop = |c: &OfClass| c.recall - c.recall_without;
+    let mut loses: Vec<&OfClass> = classes.iter().filter(|c| drop(c) > 0.0).collect();
+    loses.sort_by(|a, b| drop(b).total_cmp(&drop(a)));
+    let lost = |c: &&OfClass| LostClass {
+        class: c.class.clone(),
+        recall_drop: drop(c),
+    };
+    Role::Classes {
+        marks: marks.iter().map(|c| c.class.clone()).collect(),
+        separates: separates.into_iter().take(SHOWN).cloned().collect(),
+        accuracy_drop: a.accuracy - b.accuracy,
+        macro_f1_drop: a.macro_f1 - b.macro_f1,
+        loses: loses.iter().take(SHOWN).map(lost).collect(),
+        classes,
+    }
+}

@@ -1,0 +1,129 @@
+//! Leaving groups out: who is tested on, that nothing of a group is trained on, what is told.
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::process::Command;
+use yoto_gpu::data::dataset::{Column, Csr, Dataset};
+use yoto_gpu::data::folds::leave_one_out;
+use yoto_gpu::data::prepare::{InputChoice, Prepared, prepare};
+use yoto_gpu::data::split::{SplitSettings, split};
+
+/// 60 cells of donors a (10), b (20), c (24) and 6 without; class z only in donor a.
+fn prepared() -> Prepared {
+    let n = 60;
+    let donor = |i: usize| match i {
+        0..10 => Some(0),
+        10..30 => Some(1),
+        30..54 => Some(2),
+        _ => None,
+    };
+    let class = |i: usize| Some(if i < 4 { 2 } else { (i % 2) as u32 });
+    let column = |names: [&str; 3], of: &dyn Fn(usize) -> Option<u32>| Column::Categorical {
+        categories: names.map(String::from).into(),
+        codes: (0..n).map(of).collect(),
+    };
+    let columns = BTreeMap::from([
+        ("donor".to_string(), column(["a", "b", "c"], &donor)),
+        ("class".to_string(), column(["x", "y", "z"], &class)),
+    ]);
+    let dataset = Dataset {
+        path: "made up".into(),
+        x: Csr {
+            n_obs: n,
+            n_vars: 2,
+            indptr: (0..=n).map(|i| 2 * i).collect(),
+            indices: (0..2 * n).map(|i| (i % 2) as u32).collect(),
+            values: (0..2 * n).map(|i| 1.0 + (i * 7 % 13) as f32).collect(),
+        },
+        obs_names: (0..n).map(|i| format!("cell{i}")).collect(),
+        var_names: vec!["g".into(), "h".into()],
+        columns,
+        notices: Vec::new(),
+    };
+    prepare(dataset, &["class".into()], &[], InputChoice::Auto).unwrap()
+}
+
+#[test]
+fn a_fold_tests_on_its_group_and_on_sealed_cells_of_the_others() {
+    let (prepared, base) = (prepared(), SplitSettings::default());
+    let folds = leave_one_out(&prepared, "donor", &base).unwrap();
+    let names: Vec<&str> = folds.iter().map(|f| f.group.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    for (fold, (range, others)) in folds.iter().zip([(0..10, 44), (10..30, 34), (30..54, 30)]) {
+        let (own, settings) = fold.apply(prepared.clone(), &base);
+        let (_, _, summary) = split(own, &settings).unwrap();
+        let inside = |row: &u32| range.contains(&(*row as usize));
+        assert!(!summary.training_rows.iter().any(inside));
+        assert!(
+            summary
+                .training_rows
+                .iter()
+                .chain(&summary.test_rows)
+                .all(|&r| r < 54)
+        );
+        let (own, within): (Vec<u32>, Vec<u32>) = summary.test_rows.iter().partition(|r| inside(r));
+        assert_eq!(own.len(), range.len());
+        assert!(own.iter().all(|&r| fold.members[r as usize]));
+        assert!(within.iter().all(|&r| !fold.members[r as usize]));
+        let share = within.len() as f64 / f64::from(others);
+        assert!((0.1..0.3).contains(&share), "{share}");
+        assert!(summary.validation > 0);
+    }
+    // one group is none
+    let mut one = prepared;
+    let Some(Column::Categorical { codes, .. }) = one.columns.get_mut("donor") else {
+        panic!()
+    };
+    codes.iter_mut().for_each(|c| *c = c.filter(|&c| c == 1));
+    let error = leave_one_out(&one, "donor", &base).unwrap_err();
+    assert!(error.what.contains("--cross-validate") && error.what.contains("\"donor\""));
+}
+
+#[test]
+fn the_program_sets_within_beside_across() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let output = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"))
+        .args([
+            "train", "--device", "cpu", "--steps", "60", "--genes", "8", "--json", "--quiet",
+        ])
+        .args(["--cross-validate", "donor", "--batch", "donor", "--out"])
+        .arg(&out)
+        .output()
+        .unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let file = std::fs::read(out.join("metrics.json")).unwrap();
+    assert_eq!(json, serde_json::from_slice::<Value>(&file).unwrap());
+    let cross = &json["cross_validation"];
+    let groups = cross["groups"].as_array().unwrap();
+    assert_eq!((cross["column"].as_str(), groups.len()), (Some("donor"), 4));
+    let cells: u64 = groups.iter().map(|g| g["cells"].as_u64().unwrap()).sum();
+    assert_eq!(cells, 1042, "every cell is left out once");
+    let mean = |side: &str| {
+        let all = groups.iter().map(|g| g[side]["accuracy"].as_f64().unwrap());
+        all.sum::<f64>() / 4.0
+    };
+    let sum = &cross["summary"][0];
+    assert_eq!(sum["measure"], "accuracy");
+    assert!((sum["across_mean"].as_f64().unwrap() - mean("across")).abs() < 1e-12);
+    assert!((sum["within_mean"].as_f64().unwrap() - mean("within")).abs() < 1e-12);
+    assert!(mean("across") > 0.5);
+    let worst = groups
+        .iter()
+        .map(|g| g["across"]["accuracy"].as_f64().unwrap());
+    assert_eq!(sum["across_worst"].as_f64(), worst.reduce(f64::min));
+    let table = std::fs::read_to_string(out.join("cross_validation.csv")).unwrap();
+    assert_eq!(table.lines().count(), 1 + 4 * 2);
+    // each donor's test cells stand beside it
+    let batches = json["batches"]["groups"].as_array().unwrap();
+    let cells: u64 = batches.iter().map(|g| g["cells"].as_u64().unwrap()).sum();
+    assert_eq!(
+        (batches.len(), cells),
+        (4, json["data"]["test"].as_u64().unwrap())
+    );
+}
