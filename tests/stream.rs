@@ -162,8 +162,8 @@ fn repeats_and_resumed_runs_are_those_of_single_ones() {
         &mut |_| (),
     );
     let both = both.expect("trains");
-    assert_eq!(bits(&both[0].model), bits(&whole.model));
-    assert_ne!(bits(&both[1].model), bits(&whole.model));
+    assert_eq!(bits(&both[0][0].model), bits(&whole.model));
+    assert_ne!(bits(&both[1][0].model), bits(&whole.model));
 }
 
 /// What windows cost against all cells in memory, on a file of real cells that is sorted by its label:
