@@ -528,3 +528,66 @@ fn a_stopped_run_leaves_results_and_resumes_to_the_same_bytes() {
     }
     assert!(!checkpoint.exists());
 }
+
+#[test]
+fn simulated_cells_train_under_a_limit_of_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cells.h5ad").display().to_string();
+    let simulate = [
+        "simulate",
+        "--cells",
+        "600",
+        "--genes",
+        "300",
+        "--density",
+        "0.1",
+        "--markers",
+        "4",
+        "--classes",
+        "4",
+        &file,
+    ];
+    let made = yoto(&simulate);
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    assert!(text(&made.stdout).contains("600 cells x 300 genes"));
+    refused(&yoto(&simulate), &["exists", "--force"]);
+    let read: serde_json::Value =
+        serde_json::from_slice(&yoto(&["bench", "read", &file]).stdout).unwrap();
+    assert_eq!(
+        (&read["n_obs"], &read["n_vars"]),
+        (&600.into(), &300.into())
+    );
+
+    let out = dir.path().join("run").display().to_string();
+    let train = |memory: &str| {
+        yoto(&[
+            "train",
+            &file,
+            "--label",
+            "class",
+            "--device",
+            "cpu",
+            "--genes",
+            "4",
+            "--steps",
+            "60",
+            "--include-genes",
+            "gene7",
+            "--memory",
+            memory,
+            "--out",
+            &out,
+        ])
+    };
+    refused(&train("1MiB"), &["1 MiB of memory", "give at least"]);
+    assert_eq!(train("8").status.code(), Some(2), "a number without a unit");
+    let done = train("8GiB");
+    let said = text(&done.stderr);
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    if cfg!(target_os = "linux") {
+        assert!(
+            said.contains("peak memory") && said.contains("of 8.00 GiB"),
+            "{said}"
+        );
+    }
+}

@@ -1,7 +1,6 @@
 //! Nested panels nest, rules hold in every panel, the majority's panel is that of the votes.
 #[path = "common/cells.rs"]
 mod cells;
-mod common;
 
 use cells::planted;
 use std::collections::BTreeSet;

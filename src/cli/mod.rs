@@ -5,6 +5,7 @@ mod cross;
 pub mod devices;
 pub mod filters;
 pub mod progress;
+pub mod read;
 pub mod rules;
 pub mod run;
 pub mod simulate;
