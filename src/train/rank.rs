@@ -226,7 +226,7 @@ pub(super) fn aurocs(data: &TrainingData, task: &Task) -> Vec<Vec<f32>> {
 }
 
 /// Genes in the order in which they are taken from each class's list (and each number's) in turn,
-/// largest z first; classes of a task in code order. With batches z is that of [`hold`].
+/// largest z first; classes of a task in code order. With batches z is what holds in all of them.
 #[must_use]
 pub fn round_robin(data: &TrainingData) -> Vec<u32> {
     let (columns, n_genes) = (Columns::new(data), data.cells.n_genes);
