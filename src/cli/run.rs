@@ -2,13 +2,15 @@
 use super::cross::cross_validate;
 use super::progress::Reporter;
 use super::train::{TrainArgs, TrainConfig};
+use crate::data::cells::TrainingData;
+use crate::data::components::Components;
 use crate::data::split::{SplitSettings, split};
 use crate::data::{demo, folds, h5ad, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
 use crate::gpu::{Pick, pick};
 use crate::ops::Ops;
 use crate::report::batches::BatchScores;
-use crate::report::files::{CHECKPOINT, Claim, RunDir, write_results};
+use crate::report::files::{CHECKPOINT, Claim, LOADINGS, RunDir, write_results};
 use crate::report::predict::{predict, scores};
 use crate::report::repeats::Repeats;
 use crate::report::summary::Summary;
@@ -146,6 +148,7 @@ fn with_device<O: Ops>(
         stratify: c.stratify,
         split_by: c.split_by.clone(),
         batch: c.batch.clone(),
+        unlabelled: c.reconstruct.is_some(),
         page_words: ops.max_elements().min(PAGE_WORDS),
         max_genes: c
             .max_genes
@@ -156,11 +159,12 @@ fn with_device<O: Ops>(
         None => Vec::new(),
     };
     let kept = (!folds.is_empty()).then(|| prepared.clone());
-    let (data, sealed, summary) = split(prepared, &split_settings)?;
+    let (mut data, sealed, summary) = split(prepared, &split_settings)?;
     summary
         .notices
         .iter()
         .for_each(|n| reporter.say(&format!("note: {n}")));
+    let components = with_components(&mut data, c.reconstruct, c.seed)?;
     let settings = c.settings();
     train::check(&data, &settings)?;
     reporter.say(&format!(
@@ -202,8 +206,12 @@ fn with_device<O: Ops>(
     }
     let separation = explain::separation(&fitted.model, &data);
     let links = hierarchy::links(&data);
+    let data_names = std::mem::take(&mut data.gene_names);
     drop(data);
-    let test = sealed.open();
+    let mut test = sealed.open();
+    if let Some(components) = &components {
+        components.add_to_test(&mut test);
+    }
     let predicted = predict(&fitted.model, &test.x);
     let scored = scores(&fitted.model, &test, &predicted);
     let out = args.out.display().to_string();
@@ -221,6 +229,9 @@ fn with_device<O: Ops>(
     summary.batches = BatchScores::new(&fitted.model, &test, &predicted);
     summary.hierarchy = hierarchy::consistency(&links, &predicted);
     write_results(dir, &fitted, &test, &predicted, &summary, config)?;
+    if let Some(components) = &components {
+        dir.write(LOADINGS, &components.csv(&data_names))?;
+    }
     if let (Some(prepared), Some(column), false) = (kept, &c.cross_validate, fitted.stopped) {
         summary.cross_validation = Some(cross_validate(
             ops,
@@ -229,6 +240,7 @@ fn with_device<O: Ops>(
             column,
             &split_settings,
             &settings,
+            c.reconstruct,
             &stop,
             reporter,
         )?);
@@ -256,6 +268,20 @@ fn with_device<O: Ops>(
         text,
         stopped: stop.load(Ordering::Relaxed),
     })
+}
+
+/// Adds the components of the training cells to the tasks, where a reconstruction is asked for.
+pub(super) fn with_components(
+    data: &mut TrainingData,
+    n: Option<usize>,
+    seed: u64,
+) -> Result<Option<Components>, DataError> {
+    let Some(n) = n else {
+        return Ok(None);
+    };
+    let components = Components::new(data, n, seed)?;
+    data.tasks.extend(components.tasks(data));
+    Ok(Some(components))
 }
 
 /// The settings of the run in --out; what stands on the command line must agree with them.

@@ -3,6 +3,7 @@
 //! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
 //! [`TrainArgs`] only says where the result goes.
 use super::weights::{TaskWeight, weights_fit};
+use crate::data::components::TASK;
 use crate::data::prepare::InputChoice;
 use crate::train::settings::{Recipe, Relaxation, Settings};
 use clap::builder::PossibleValue;
@@ -65,6 +66,19 @@ pub struct TrainConfig {
     /// Column of obs to predict as a number; repeat for several tasks
     #[arg(long, value_name = "COLUMN", help_heading = "Tasks and data")]
     pub regress: Vec<String>,
+    /// Predict the other genes too: the D leading principal components of the expression; without
+    /// --label or --regress it is all that is predicted [D: 32]
+    #[arg(
+        long,
+        value_name = "D",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "32",
+        value_parser = components,
+        help_heading = "Tasks and data"
+    )]
+    #[serde(default)]
+    pub reconstruct: Option<usize>,
     /// Weight of a task's loss beside the others' [default: 1]; repeat for several tasks
     #[arg(long, value_name = "NAME=W", help_heading = "Tasks and data")]
     #[serde(default)]
@@ -200,10 +214,10 @@ impl TrainConfig {
         if resume {
             return Ok(());
         }
-        if self.label.is_empty() && self.regress.is_empty() {
+        if self.label.is_empty() && self.regress.is_empty() && self.reconstruct.is_none() {
             if self.data.is_some() {
                 return Err(
-                    "name what to predict: --label COLUMN (classes) or --regress COLUMN (numbers)"
+                    "name what to predict: --label COLUMN (classes), --regress COLUMN (numbers) or --reconstruct"
                         .into(),
                 );
             }
@@ -215,7 +229,15 @@ impl TrainConfig {
                 return Err(format!("the column {name:?} is named by two tasks"));
             }
         }
-        let tasks: Vec<String> = tasks.into_iter().cloned().collect();
+        let mut tasks: Vec<String> = tasks.into_iter().cloned().collect();
+        if self.reconstruct.is_some() {
+            if let Some(name) = tasks.iter().find(|t| t.starts_with(TASK)) {
+                return Err(format!(
+                    "the column {name:?} and --reconstruct have one name: rename the column"
+                ));
+            }
+            tasks.push(TASK.into());
+        }
         weights_fit(&self.task_weight, &tasks)?;
         let held_out = self.test_fraction + self.validation_fraction;
         if held_out >= 1.0 {
@@ -331,6 +353,13 @@ fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(x) if (0.0..1.0).contains(&x) => Ok(x),
         _ => Err("it must be a number from 0 up to, not including, 1".into()),
+    }
+}
+
+fn components(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (1..=512).contains(&n) => Ok(n),
+        _ => Err("it must be a whole number from 1 to 512".into()),
     }
 }
 

@@ -3,8 +3,11 @@
 //! The test cells leave the split as a [`cells::SealedTest`], which training cannot read.
 mod assign;
 pub mod cells;
+pub(crate) mod columns;
+pub mod components;
 pub mod dataset;
 pub mod demo;
+mod eigen;
 pub mod folds;
 pub mod h5ad;
 mod labels;

@@ -28,6 +28,8 @@ pub struct SplitSettings {
     pub split_by: Option<String>,
     /// Column whose batches the panel is to hold across.
     pub batch: Option<String>,
+    /// Keep cells without any label: what is predicted needs none.
+    pub unlabelled: bool,
     /// Words that a page of [`Packed`] may hold.
     pub page_words: usize,
     /// Consider at most this many genes, those of the largest variance on the training cells.
@@ -44,6 +46,7 @@ impl Default for SplitSettings {
             stratify: true,
             split_by: None,
             batch: None,
+            unlabelled: false,
             page_words: 1 << 24,
             max_genes: None,
         }
@@ -95,8 +98,14 @@ pub fn split(
         mut notices,
     } = prepared;
     let in_file = |e: DataError| DataError::new(format!("{path}: {}", e.what), e.hint);
+    if tasks.is_empty() && !settings.unlabelled {
+        return Err(in_file(DataError::new(
+            "nothing to predict was named",
+            "name an obs column with --label (classes) or --regress (numbers), or use --reconstruct",
+        )));
+    }
     let labelled: Vec<bool> = (0..x.n_obs)
-        .map(|i| tasks.iter().any(|t| has_label(t, i)))
+        .map(|i| settings.unlabelled || tasks.iter().any(|t| has_label(t, i)))
         .collect();
     let Assignment {
         train,
@@ -172,6 +181,7 @@ pub fn split(
         x: take(&x, &test),
         obs_names: names(&test),
         tasks: of(&test),
+        squares: Vec::new(),
         batches: batches_of(&test),
     });
     let data = TrainingData {

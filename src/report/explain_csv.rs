@@ -35,6 +35,7 @@ pub fn panel(summary: &Summary) -> csv::Result<Vec<u8>> {
         let names: &[&str] = match e.role {
             Role::Classes { .. } => &["marks", "auroc", "accuracy_drop", "macro_f1_drop", "loses"],
             Role::Value { .. } => &["correlation", "r2_drop"],
+            Role::Reconstruction { .. } => &["explained_drop"],
         };
         header.extend(names.iter().map(|n| format!("{prefix}{n}")));
     }
@@ -70,6 +71,7 @@ pub fn panel(summary: &Summary) -> csv::Result<Vec<u8>> {
                     correlation,
                     r2_drop,
                 } => row.extend([figure(*correlation), figure(*r2_drop)]),
+                Role::Reconstruction { explained_drop } => row.push(figure(*explained_drop)),
             }
         }
         out.write_record(&row)?;

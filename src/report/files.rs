@@ -11,17 +11,20 @@ use std::path::{Path, PathBuf};
 type Result<T> = std::result::Result<T, OutputError>;
 
 /// Every file that a run writes.
-pub const FILES: [&str; 9] = [
+pub const FILES: [&str; 10] = [
     "model.safetensors",
     "panel.csv",
     "explanations.csv",
     "metrics.json",
     "cross_validation.csv",
+    LOADINGS,
     "predictions.csv",
     "history.csv",
     "config.json",
     CHECKPOINT,
 ];
+/// The components that a panel reconstructs (`--reconstruct`).
+pub const LOADINGS: &str = "loadings.csv";
 /// The state of a run that was not finished.
 pub const CHECKPOINT: &str = "checkpoint.bin";
 

@@ -3,8 +3,8 @@ use super::batches::BatchScores;
 use super::cross::CrossValidation;
 use super::explain::{Explanation, Role};
 use super::hierarchy::Hierarchy;
-use super::metrics::{Classification, Regression};
-use super::predict::Scores;
+use super::metrics::{Classification, Reconstruction, Regression};
+use super::predict::{Scores, reported};
 use super::repeats::Repeats;
 use crate::data::cells::TaskKind;
 use crate::data::split::SplitSummary;
@@ -105,6 +105,17 @@ pub enum Task {
         /// Scores.
         test: Regression,
     },
+    /// Of the components of the expression (`--reconstruct`).
+    Reconstruction {
+        /// `reconstruction`.
+        name: String,
+        /// `reconstruction`.
+        kind: &'static str,
+        /// Components.
+        components: usize,
+        /// Scores.
+        test: Reconstruction,
+    },
 }
 
 /// How the model was trained.
@@ -178,7 +189,7 @@ impl Summary {
         let own = self.explanations.iter().filter(|e| e.gene == gene.gene);
         let marks = own.filter_map(|e| match &e.role {
             Role::Classes { marks, .. } => Some(marks.as_slice()),
-            Role::Value { .. } => None,
+            Role::Value { .. } | Role::Reconstruction { .. } => None,
         });
         let all: Vec<&str> = marks.flatten().map(String::as_str).collect();
         match all.len() {
@@ -223,6 +234,17 @@ impl Summary {
                     "\ntest, {name} ({n_classes} classes): accuracy {:.3}, balanced accuracy {:.3}, macro-F1 {:.3}, weighted F1 {:.3}",
                     t.accuracy, t.balanced_accuracy, t.macro_f1, t.weighted_f1
                 ),
+                Task::Reconstruction {
+                    name,
+                    components,
+                    test: t,
+                    ..
+                } => writeln!(
+                    s,
+                    "\ntest, {name}: {:.1} % of the variance of all genes explained, {:.1} % by the {components} components themselves",
+                    100.0 * t.explained,
+                    100.0 * t.ceiling
+                ),
                 Task::Regression { name, test: t, .. } => {
                     writeln!(
                         s,
@@ -258,24 +280,35 @@ impl Summary {
 }
 
 fn tasks(model: &PanelModel, scores: &[Scores]) -> Vec<Task> {
-    let one = |(task, score): (&crate::model::panel_model::ModelTask, &Scores)| {
-        let name = task.name.clone();
-        match (&task.kind, *score) {
-            (TaskKind::Classification { classes }, Scores::Classes(test)) => {
-                Some(Task::Classification {
-                    name,
-                    kind: "classification",
-                    n_classes: classes.len(),
-                    test,
-                })
-            }
-            (TaskKind::Regression { .. }, Scores::Values(test)) => Some(Task::Regression {
+    let one = |((t, name), score): ((usize, String), &Scores)| match (&model.tasks[t].kind, *score)
+    {
+        (TaskKind::Component { .. }, Scores::Reconstruction(test)) => {
+            let all = model.tasks.iter().filter(|t| t.kind.is_component());
+            Some(Task::Reconstruction {
                 name,
-                kind: "regression",
+                kind: "reconstruction",
+                components: all.count(),
                 test,
-            }),
-            _ => None,
+            })
         }
+        (TaskKind::Classification { classes }, Scores::Classes(test)) => {
+            Some(Task::Classification {
+                name,
+                kind: "classification",
+                n_classes: classes.len(),
+                test,
+            })
+        }
+        (TaskKind::Regression { .. }, Scores::Values(test)) => Some(Task::Regression {
+            name,
+            kind: "regression",
+            test,
+        }),
+        _ => None,
     };
-    model.tasks.iter().zip(scores).filter_map(one).collect()
+    reported(model)
+        .into_iter()
+        .zip(scores)
+        .filter_map(one)
+        .collect()
 }
