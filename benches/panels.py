@@ -31,38 +31,54 @@ SETS = {
     "zeisel_sub": ("zeisel_cortex_4000g_counts.h5ad", "cell_subtype"),
     "kang": ("kang_ifnb_pbmc_counts.h5ad", "cell_type"),
     "kang_condition": ("kang_ifnb_pbmc_counts.h5ad", "condition"),
+    "pbmc68k_reduced": ("10x_pbmc68k_reduced.h5ad", "bulk_labels"),
 }
-METHODS = "random,hvg_seurat,scanpy_wilcoxon,scanpy_ttest,cosg,f_classif,all_genes"
+METHODS = (
+    "random,hvg_seurat,scanpy_wilcoxon,scanpy_ttest,scanpy_logreg,cosg,f_classif,rankcorr,scgenefit,sepsolve,rf,xgboost,"
+    "lightgbm,mutual_info,l1_logreg,mrmr,stg,nsforest,lassonet,spapros,markermap,scmer,yoto_torch"
+)
 
 
 def load(path, label):
-    """Cells with a label whose class has at least 5 cells, as bench_peers.py keeps them."""
+    """Log values, labels and names as bench_peers.py prepares them: raw where there is one, counts as log1p of counts
+    per 10,000, cells with a label whose class has at least 5 cells."""
     import anndata
+    import numpy as np
+    import scipy.sparse as sp
 
     a = anndata.read_h5ad(path)
+    x, names = (a.raw.X, a.raw.var_names) if a.raw is not None else (a.X, a.var_names)
+    x = sp.csr_matrix(x, dtype=np.float32)
+    if np.allclose(x.data, np.round(x.data)) and x.data.max() > 20:
+        x = x.multiply(1e4 / np.maximum(np.asarray(x.sum(1)), 1)).tocsr()
+        x.data = np.log1p(x.data)
     n = a.obs[label].map(a.obs[label].value_counts()).astype(float)
-    a = a[(~a.obs[label].isna() & (n >= 5)).values].copy()
-    a.obs[label] = a.obs[label].astype("category").cat.remove_unused_categories()
-    return a
+    keep = (~a.obs[label].isna() & (n >= 5)).values
+    y = a.obs[label][keep].astype("category").cat.remove_unused_categories()
+    return x[keep], np.array(names), y
 
 
-def split(a, label, seed):
+def split(y, seed):
     import numpy as np
     from sklearn.model_selection import StratifiedShuffleSplit
 
-    y = a.obs[label].cat.codes.to_numpy()
+    y = y.cat.codes.to_numpy()
     train, test = next(StratifiedShuffleSplit(1, test_size=0.2, random_state=seed).split(np.zeros(len(y)), y))
     return y, train, test
 
 
-def log_cp10k(a):
+def variable(x, train, n):
+    """The genes that bench_peers.py --hvg keeps: scanpy's seurat flavour on the training cells."""
+    import anndata
     import numpy as np
-    import scipy.sparse as sp
+    import scanpy as sc
 
-    x = sp.csr_matrix(a.X, dtype=np.float32)
-    x = x.multiply(1e4 / np.maximum(np.asarray(x.sum(1)), 1)).tocsr()
-    x.data = np.log1p(x.data)
-    return x
+    if not n or n >= x.shape[1]:
+        return np.arange(x.shape[1])
+    a = anndata.AnnData(x[train].copy())
+    a.uns["log1p"] = {"base": None}
+    sc.pp.highly_variable_genes(a, n_top_genes=n, flavor="seurat")
+    return np.where(a.var.highly_variable)[0]
 
 
 def refit(x, y, train, test, genes):
@@ -81,44 +97,51 @@ def refit(x, y, train, test, genes):
     return accuracy_score(y[test], p), f1_score(y[test], p, average="macro")
 
 
-def ours(folder, a, x, label, ks, seed, options):
+def ours(folder, x, names, labels, ks, seed, hvg, options):
+    import anndata
+    import pandas as pd
     from sklearn.metrics import accuracy_score, f1_score
 
-    y, train, test = split(a, label, seed)
-    column = ["train"] * a.n_obs
+    y, train, test = split(labels, seed)
+    genes = variable(x, train, hvg)
+    cells = [f"c{i}" for i in range(len(y))]
+    column = ["train"] * len(y)
     for i in test:
         column[i] = "test"
-    a.obs["_split"] = column
+    obs = pd.DataFrame({"label": labels.to_numpy(), "part": column}, index=cells)
     path = os.path.join(folder, "data.h5ad")
-    a.write_h5ad(path)
+    anndata.AnnData(x[:, genes], obs=obs, var=pd.DataFrame(index=names[genes].astype(str))).write_h5ad(path)
     binary = os.environ.get("YOTO_GPU", os.path.join(ROOT, "target", "release", "yoto-gpu"))
     for k in ks:
         out = os.path.join(folder, f"run{k}")
-        command = [binary, "train", path, "--label", label, "--split-by", "_split", "--genes", str(k), "--seed", str(seed)]
+        command = [binary, "train", path, "--label", "label", "--input", "log", "--split-by", "part"]
+        command += ["--genes", str(k), "--seed", str(seed), "--out", out, "--json", "--quiet", "--force", *options]
         t = time.perf_counter()
-        r = subprocess.run([*command, "--out", out, "--json", "--quiet", "--force", *options], capture_output=True, text=True)
+        r = subprocess.run(command, capture_output=True, text=True)
         seconds = time.perf_counter() - t
         if r.returncode != 0:
             raise SystemExit(r.stderr)
         result = json.loads(r.stdout)
-        names = {name: i for i, name in enumerate(a.obs_names)}
         with open(os.path.join(out, "predictions.csv"), newline="") as f:
             rows = list(csv.DictReader(f))
         true = [row["true"] for row in rows]
         predicted = [row["predicted"] for row in rows]
-        assert sorted(names[row["obs_names"]] for row in rows) == sorted(test), "another split"
-        genes = [g["index"] for g in result["panel"]]
-        accuracy, f1 = refit(x, y, train, test, genes)
+        assert sorted(int(row["obs_names"][1:]) for row in rows) == sorted(test), "another split"
+        accuracy, f1 = refit(x, y, train, test, genes[[g["index"] for g in result["panel"]]])
         yield dict(
             k=k, own_acc=accuracy_score(true, predicted), own_f1=f1_score(true, predicted, average="macro"),
             lr_acc=accuracy, lr_f1=f1, seconds=seconds, genes=[g["gene"] for g in result["panel"]],
             device=result["device"]["name"], train_seconds=result["training"]["seconds"])
 
 
-def peer(peers, path, label, ks, seed, method):
+def peer(peers, path, label, ks, seed, method, hvg, limit):
     command = [sys.executable, os.path.join(peers, "bench_peers.py"), "--data", path, "--label", label]
-    command += ["--k", ",".join(map(str, ks)), "--method", method, "--seed", str(seed), "--layer", "X"]
-    r = subprocess.run(command, capture_output=True, text=True)
+    command += ["--k", ",".join(map(str, ks)), "--method", method, "--seed", str(seed), "--hvg", str(hvg)]
+    try:
+        r = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+    except subprocess.TimeoutExpired:
+        print(f"  {method}: more than {limit} s", file=sys.stderr)
+        return
     for line in r.stdout.splitlines():
         record = json.loads(line)
         if record.get("error") or record.get("lr_acc") is None:
@@ -136,23 +159,23 @@ def run(args):
         with open(args.out) as f:
             done = {(r["data"], r["method"], r["seed"], r["k"]) for r in map(json.loads, f)}
     ks = [int(k) for k in args.k.split(",")]
-    for name in args.only.split(",") if args.only else SETS:
-        file, label = SETS[name]
-        path = os.path.join(args.data, file)
-        a = x = None
-        for seed in map(int, args.seeds.split(",")):
+    failed = set()
+    for name, seed in [(n, int(s)) for s in args.seeds.split(",") for n in (args.only.split(",") if args.only else SETS)]:
+            file, label = SETS[name]
+            path = os.path.join(args.data, file)
+            loaded = None
             for method in args.methods.split(","):
                 missing = [k for k in ks if (name, method, seed, k) not in done]
-                if not missing:
+                if not missing or (name, method) in failed:
                     continue
                 if method.startswith("yoto-gpu"):
-                    if a is None:
-                        a = load(path, label)
-                        x = log_cp10k(a)
+                    loaded = loaded or load(path, label)
                     with tempfile.TemporaryDirectory() as folder:
-                        results = list(ours(folder, a, x, label, missing, seed, args.option))
+                        results = list(ours(folder, *loaded, missing, seed, args.hvg, args.option))
                 else:
-                    results = list(peer(args.peers, path, label, missing, seed, method))
+                    results = list(peer(args.peers, path, label, missing, seed, method, args.hvg, args.limit))
+                    if not results:
+                        failed.add((name, method))
                 with open(args.out, "a") as f:
                     for r in results:
                         f.write(json.dumps({"data": name, "method": method, "seed": seed, **r}) + "\n")
@@ -194,7 +217,9 @@ if __name__ == "__main__":
     ap.add_argument("--only", default="", help="data sets, by comma")
     ap.add_argument("--methods", default="yoto-gpu," + METHODS, help="by comma; a name that begins with yoto-gpu runs this program with --option")
     ap.add_argument("--k", default="8,16,32,64")
-    ap.add_argument("--seeds", default="0,1,2")
+    ap.add_argument("--seeds", default="0,1,2,3,4")
+    ap.add_argument("--hvg", type=int, default=4000, help="the most variable genes of the training cells, for every method; 0: all")
+    ap.add_argument("--limit", type=int, default=900, help="seconds that a peer may take for all k of one data set and seed")
     ap.add_argument("--option", action="append", default=[], help="passed to yoto-gpu; write --option=--flag")
     a = ap.parse_args()
     run(a) if a.what == "run" else table(a)

@@ -19,13 +19,23 @@ import os
 import subprocess
 import tempfile
 
-from panels import ROOT, load
-
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SETS = {
     "zeisel": ("zeisel_cortex_4000g_counts.h5ad", "cell_type", "cell_subtype"),
     "kang": ("kang_ifnb_pbmc_counts.h5ad", "cell_type", "condition"),
 }
 WAYS = ["alone", "together", "whole"]
+
+
+def load(path, label):
+    """Cells with a label whose class has at least 5 cells."""
+    import anndata
+
+    a = anndata.read_h5ad(path)
+    n = a.obs[label].map(a.obs[label].value_counts()).astype(float)
+    a = a[(~a.obs[label].isna() & (n >= 5)).values].copy()
+    a.obs[label] = a.obs[label].astype("category").cat.remove_unused_categories()
+    return a
 
 
 def prepare(a, sparse, seed, hide):

@@ -28,6 +28,7 @@
 //! - [`report`]: metrics, predictions, the summary and the result files.
 //! - [`mod@bench`]: what a device can do at most, the times of kernels and steps on simulated data, files
 //!   of results and their comparison; the fields of a file are in [`bench::schema`].
+//! - [`simulate`]: counts with planted marker genes, in memory or as a file.
 //! - [`cli`]: flags, progress, and the stages of a subcommand in order.
 //! - [`error`]: one enum a stage; every error has a hint.
 //!
@@ -56,4 +57,5 @@ pub mod model;
 pub mod ops;
 pub mod reference;
 pub mod report;
+pub mod simulate;
 pub mod train;

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 use yoto_gpu::cli::check::run_table;
-use yoto_gpu::cli::{Cli, Command, bench, devices, run};
+use yoto_gpu::cli::{Cli, Command, bench, devices, run, simulate};
 
 fn main() -> ExitCode {
     let begin = Instant::now();
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
                 .unwrap_or_default();
             run::run(*args, &given)
         }
+        Command::Simulate(args) => simulate::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) if args.check.check => return check(&args),
         Command::Bench(args) => bench::run(&args, begin),

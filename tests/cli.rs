@@ -70,6 +70,13 @@ fn help_names_every_flag_and_usage_errors_are_2() {
         "--stratify",
         "--split-by",
         "--input",
+        "--min-genes",
+        "--min-cells",
+        "--max-genes-considered",
+        "--exclude-genes",
+        "--include-genes",
+        "--candidates",
+        "--rare-classes",
         "--json",
         "--quiet",
         "--resume",
@@ -140,6 +147,7 @@ struct Data {
     train: usize,
     validation: usize,
     test: usize,
+    filters: serde_json::Value,
 }
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -205,6 +213,7 @@ fn json_schema_and_files() {
         (s.data.path.as_str(), s.data.n_obs, s.data.n_vars),
         ("demo", 1042, 2000)
     );
+    assert_eq!(s.data.filters["genes"]["considered"], 2000);
     assert_eq!(s.data.train + s.data.validation + s.data.test, 1042);
     assert!(
         s.data.test.abs_diff(208) < 5

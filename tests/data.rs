@@ -1,4 +1,6 @@
 //! Reading, preparing and splitting; fixtures are made by `tests/fixtures/make_fixtures.py`.
+#[path = "data/filters.rs"]
+mod filters;
 #[path = "data/hostile.rs"]
 mod hostile;
 #[path = "data/packed.rs"]
@@ -9,6 +11,8 @@ mod prepare;
 mod read;
 #[path = "data/split.rs"]
 mod split;
+#[path = "data/store.rs"]
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

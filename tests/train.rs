@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use yoto_gpu::cpu::Cpu;
 use yoto_gpu::data::cells::{Targets, Task, TaskKind, TrainingData};
 use yoto_gpu::data::dataset::{Column, Csr, Dataset};
+use yoto_gpu::data::filter::GeneFilter;
 use yoto_gpu::data::prepare::{InputChoice, prepare};
+use yoto_gpu::data::rare::RareClasses;
 use yoto_gpu::data::split::{SplitSettings, split};
 use yoto_gpu::error::TrainError;
 use yoto_gpu::model::panel_model::PanelModel;
@@ -456,11 +458,14 @@ fn test_cells_are_never_read_in_training() {
         group_by: None,
         stratify: true,
         split_by: None,
+        min_genes: 0,
+        rare_classes: RareClasses::Keep,
+        genes: GeneFilter::default(),
+        windows: None,
         page_words: 1 << 20,
-        max_genes: None,
     };
     let trained = |data: Dataset| {
-        let prepared = prepare(data, &["class".into()], &[], InputChoice::Counts).unwrap();
+        let prepared = prepare(data, &["class".into()], &[], InputChoice::Log).unwrap();
         let (data, _sealed, summary) = split(prepared, &split_settings).unwrap();
         let s = Settings {
             genes: 3,

@@ -5,7 +5,7 @@ mod ceilings;
 pub mod compare;
 mod cpu_ceilings;
 pub mod files;
-mod host;
+pub(crate) mod host;
 pub mod html;
 pub mod listing;
 pub mod plot;

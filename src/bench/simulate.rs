@@ -179,7 +179,9 @@ pub fn simulate(
         n_validation: 0,
         gene_names: (0..n).map(|g| format!("gene {g}")).collect(),
         gene_index: (0..n as u32).collect(),
-        transform: Transform::Log,
+        include: Vec::new(),
+        stream: None,
+        transform: Transform::AsIs,
         tasks: vec![Task {
             name: "class".into(),
             kind: TaskKind::Classification { classes },

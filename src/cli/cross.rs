@@ -1,7 +1,8 @@
 //! `--cross-validate`: the stages of a run once for every group that is left out.
 use super::progress::Reporter;
-use super::run::{Failure, with_components};
+use super::run::Failure;
 use crate::data::cells::{Targets, TrainingData};
+use crate::data::components::with_components;
 use crate::data::folds::Fold;
 use crate::data::prepare::Prepared;
 use crate::data::split::{SplitSettings, split};
@@ -27,6 +28,11 @@ pub(super) fn cross_validate<O: Ops>(
     stop: &AtomicBool,
     reporter: &mut Reporter,
 ) -> Result<CrossValidation, Failure> {
+    // the largest panel stands for all sizes
+    let settings = &Settings {
+        nested: Vec::new(),
+        ..settings.clone()
+    };
     let (mut groups, mut skipped) = (Vec::new(), Vec::new());
     for (i, fold) in folds.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
@@ -60,7 +66,8 @@ pub(super) fn cross_validate<O: Ops>(
             break;
         }
         let known = known_classes(&data);
-        let mut test = sealed.open();
+        let panel: Vec<u32> = fitted.model.genes.iter().map(|g| g.index).collect();
+        let mut test = sealed.open(Some(&panel))?;
         if let Some(components) = &components {
             components.add_to_test(&mut test);
         }

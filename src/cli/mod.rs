@@ -3,9 +3,13 @@ pub mod bench;
 pub mod check;
 mod cross;
 pub mod devices;
+pub mod filters;
 pub mod progress;
 pub mod run;
+pub mod simulate;
+pub mod sizes;
 pub mod train;
+mod values;
 pub mod weights;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +35,8 @@ pub struct Cli {
 pub enum Command {
     /// Pick a panel of k genes and train the network that reads only them
     Train(Box<train::TrainArgs>),
+    /// Make an .h5ad file of counts with planted marker genes
+    Simulate(simulate::SimulateArgs),
     /// List the adapters, what the kernels need of them, and which one `--device auto` takes
     Devices(devices::DevicesArgs),
     /// Measure a device, its kernels and the training step on simulated data, or check the kernels

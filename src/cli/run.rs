@@ -2,16 +2,19 @@
 use super::cross::cross_validate;
 use super::progress::Reporter;
 use super::train::{TrainArgs, TrainConfig};
-use crate::data::cells::TrainingData;
-use crate::data::components::Components;
+use crate::data::budget::{self, Bytes};
+use crate::data::components::with_components;
+use crate::data::dataset::Csr;
+use crate::data::filter::Filters;
+use crate::data::matrix::Matrix;
 use crate::data::split::{SplitSettings, split};
+use crate::data::store::Room;
 use crate::data::{demo, folds, h5ad, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
 use crate::gpu::{Pick, pick};
 use crate::ops::Ops;
 use crate::report::batches::BatchScores;
-use crate::report::files::{CHECKPOINT, Claim, LOADINGS, RunDir, write_results};
-use crate::report::predict::{predict, scores};
+use crate::report::files::{CHECKPOINT, Claim, LOADINGS, Panel, RunDir, write_results};
 use crate::report::repeats::Repeats;
 use crate::report::summary::Summary;
 use crate::report::{explain, hierarchy};
@@ -68,6 +71,7 @@ const PAGE_WORDS: usize = 1 << 25;
 /// Whatever a stage finds, as a sentence and a hint.
 pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
     let begin = Instant::now();
+    args.config.filters.read_lists()?;
     if args.resume {
         args.config = resumed(&args, given)?;
     }
@@ -126,15 +130,27 @@ fn with_device<O: Ops>(
 ) -> Result<Outcome, Failure> {
     let c = &args.config;
     let columns = c.columns();
-    let dataset = match &c.data {
-        Some(path) => h5ad::read(path, &columns)?,
-        None => demo::dataset(&columns)?,
+    let free = || crate::bench::host::free_memory().map(|free| Bytes(free / 5 * 4));
+    let limit = c.memory.or_else(free);
+    let (dataset, x) = match &c.data {
+        Some(path) => h5ad::open_rows(path, &columns, &|n_obs, n_vars, nnz| {
+            room(limit, args, (n_obs, n_vars, nnz))
+        })?,
+        None => {
+            let mut dataset = demo::dataset(&columns)?;
+            let x = std::mem::replace(&mut dataset.x, Csr::zeros(0, 0));
+            (dataset, Matrix::Csr(x))
+        }
     };
+    let on_disk = matches!(&x, Matrix::Store(store) if store.on_disk());
+    let windows = limit
+        .filter(|_| on_disk)
+        .and_then(|limit| budget::windows(limit, x.n_obs(), x.n_vars()).ok());
     dataset
         .notices
         .iter()
         .for_each(|n| reporter.say(&format!("note: {n}")));
-    let prepared = prepare::prepare(dataset, &c.label, &c.regress, c.input)?;
+    let prepared = prepare::prepare_matrix(dataset, x, &c.label, &c.regress, c.input)?;
     prepared
         .notices
         .iter()
@@ -150,9 +166,10 @@ fn with_device<O: Ops>(
         batch: c.batch.clone(),
         unlabelled: c.reconstruct.is_some(),
         page_words: ops.max_elements().min(PAGE_WORDS),
-        max_genes: c
-            .max_genes
-            .map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+        min_genes: c.filters.min_genes,
+        rare_classes: c.filters.rare_classes,
+        genes: c.filters.genes(),
+        windows,
     };
     let folds = match &c.cross_validate {
         Some(column) => folds::leave_one_out(&prepared, column, &split_settings)?,
@@ -165,6 +182,20 @@ fn with_device<O: Ops>(
         .iter()
         .for_each(|n| reporter.say(&format!("note: {n}")));
     let components = with_components(&mut data, c.reconstruct, c.seed)?;
+    if let Some(stream) = &data.stream {
+        reporter.say(&format!(
+            "note: the cells stream from {}, in windows of up to {} steps; statistics are of {} of {} \
+             training cells and {} of {} validation cells",
+            args.out.display(),
+            stream.window_steps(usize::try_from(c.batch_size).unwrap_or(usize::MAX)),
+            data.n_train,
+            summary.train,
+            data.n_validation,
+            summary.validation,
+        ));
+    }
+    let streamed = limit.filter(|_| on_disk);
+    let config = &with_filters(config, &summary.filters, streamed);
     let settings = c.settings();
     train::check(&data, &settings)?;
     reporter.say(&format!(
@@ -178,7 +209,7 @@ fn with_device<O: Ops>(
     let checkpoint = dir.join(CHECKPOINT);
     // nothing of an earlier run is touched before the first epoch is done
     let mut begun = args.resume.then_some(Ok(()));
-    let fitted = train::fit_all(
+    let fitted = train::panels::fit_panels(
         ops,
         &data,
         &settings,
@@ -194,9 +225,15 @@ fn with_device<O: Ops>(
         },
     );
     reporter.done();
-    let mut fits: Vec<Fit> = fitted?;
-    let (best, repeats) = Repeats::new(&fits, c.seed);
-    let fitted = fits.swap_remove(best);
+    let trained = fitted?;
+    let fits = &trained.fits;
+    let main = if c.genes.auto() {
+        smallest(fits, c.tolerance)
+    } else {
+        0
+    };
+    let agreement = trained.agreements.get(main);
+    let repeats = agreement.map(|a| Repeats::new(a, &data, c.seed));
     match begun {
         Some(result) => result?,
         None => {
@@ -204,35 +241,37 @@ fn with_device<O: Ops>(
             dir.begin(config)?;
         }
     }
-    let separation = explain::separation(&fitted.model, &data);
+    let separations = fits.iter().map(|f| explain::separation(&f.model, &data));
+    let separations: Vec<_> = separations.collect();
     let links = hierarchy::links(&data);
     let data_names = std::mem::take(&mut data.gene_names);
     drop(data);
-    let mut test = sealed.open();
+    let mut panel: Vec<u32> = fits
+        .iter()
+        .flat_map(|f| f.model.genes.iter().map(|g| g.index))
+        .collect();
+    panel.sort_unstable();
+    panel.dedup();
+    let mut test = sealed.open(Some(&panel))?;
     if let Some(components) = &components {
         components.add_to_test(&mut test);
     }
-    let predicted = predict(&fitted.model, &test.x);
-    let scored = scores(&fitted.model, &test, &predicted);
+    let panels = fits.iter().zip(separations);
+    let panels: Vec<Panel> = panels.map(|(f, s)| Panel::new(f, s, &test)).collect();
     let out = args.out.display().to_string();
+    let device = ops.info();
     let mut summary = Summary::new(
-        &fitted,
-        ops.info(),
-        &path,
-        &summary,
-        &scored,
-        explain::explain(&fitted.model, separation, &test),
-        c.seed,
-        repeats,
-        &out,
+        &panels, main, device, &path, &summary, c.seed, repeats, &out,
     );
-    summary.batches = BatchScores::new(&fitted.model, &test, &predicted);
-    summary.hierarchy = hierarchy::consistency(&links, &predicted);
-    write_results(dir, &fitted, &test, &predicted, &summary, config)?;
+    let (fitted, predicted) = (panels[main].fit, &panels[main].predicted);
+    summary.batches = BatchScores::new(&fitted.model, &test, predicted);
+    summary.hierarchy = hierarchy::consistency(&links, predicted);
+    write_results(dir, &panels, main, &test, &summary, config)?;
     if let Some(components) = &components {
         dir.write(LOADINGS, &components.csv(&data_names))?;
     }
-    if let (Some(prepared), Some(column), false) = (kept, &c.cross_validate, fitted.stopped) {
+    let stopped = fits.iter().any(|f| f.stopped);
+    if let (Some(prepared), Some(column), false) = (kept, &c.cross_validate, stopped) {
         summary.cross_validation = Some(cross_validate(
             ops,
             &prepared,
@@ -244,9 +283,9 @@ fn with_device<O: Ops>(
             &stop,
             reporter,
         )?);
-        write_results(dir, &fitted, &test, &predicted, &summary, config)?;
+        write_results(dir, &panels, main, &test, &summary, config)?;
     }
-    if fitted.stopped {
+    if stopped {
         let then = if checkpoint.is_file() {
             "; --resume goes on from the last checkpoint"
         } else {
@@ -258,7 +297,15 @@ fn with_device<O: Ops>(
     } else {
         dir.forget_checkpoint();
     }
-    reporter.say(&format!("done in {:.1} s", begin.elapsed().as_secs_f64()));
+    let peak =
+        crate::bench::host::peak_memory().map(|peak| format!(", peak memory {}", Bytes(peak)));
+    let of = c.memory.map(|limit| format!(" of {limit}"));
+    reporter.say(&format!(
+        "done in {:.1} s{}{}",
+        begin.elapsed().as_secs_f64(),
+        peak.unwrap_or_default(),
+        of.unwrap_or_default()
+    ));
     let text = if args.json {
         serde_json::to_string(&summary).unwrap_or_default() + "\n"
     } else {
@@ -270,18 +317,32 @@ fn with_device<O: Ops>(
     })
 }
 
-/// Adds the components of the training cells to the tasks, where a reconstruction is asked for.
-pub(super) fn with_components(
-    data: &mut TrainingData,
-    n: Option<usize>,
-    seed: u64,
-) -> Result<Option<Components>, DataError> {
-    let Some(n) = n else {
-        return Ok(None);
-    };
-    let components = Components::new(data, n, seed)?;
-    data.tasks.extend(components.tasks(data));
-    Ok(Some(components))
+/// The smallest panel whose validation score is within `tolerance` of the best one's.
+fn smallest(fits: &[Fit], tolerance: f64) -> usize {
+    let score = |f: &Fit| f.best_score.unwrap_or(f64::NEG_INFINITY);
+    let best = fits.iter().map(score).fold(f64::NEG_INFINITY, f64::max);
+    let good = (0..fits.len()).filter(|&i| score(&fits[i]) >= best - tolerance);
+    good.min_by_key(|&i| fits[i].model.genes.len()).unwrap_or(0)
+}
+
+/// Where the values of X go under a limit of memory.
+fn room(
+    limit: Option<Bytes>,
+    args: &TrainArgs,
+    (n_obs, n_vars, nnz): (usize, usize, usize),
+) -> Result<Room, DataError> {
+    match limit {
+        Some(limit) if budget::in_memory(n_obs, n_vars, nnz) > limit.0 => {
+            budget::windows(limit, n_obs, n_vars).map_err(|least| {
+                DataError::new(
+                    format!("{limit} of memory are too little for {n_obs} cells x {n_vars} genes"),
+                    format!("give at least {least} (--memory)"),
+                )
+            })?;
+            Ok(Room::File(args.out.clone()))
+        }
+        _ => Ok(Room::Memory),
+    }
 }
 
 /// The settings of the run in --out; what stands on the command line must agree with them.
@@ -311,6 +372,19 @@ fn resumed(args: &TrainArgs, given: &[String]) -> Result<TrainConfig, Failure> {
         }
     }
     Ok(config)
+}
+
+/// The settings, and what the filters made of them, for `config.json` and the model.
+fn with_filters(config: &Value, filters: &Filters, streamed: Option<Bytes>) -> Value {
+    let mut config = config.clone();
+    if let Some(limit) = streamed {
+        // the windows follow from it, so that a run can be resumed whatever is free then
+        config["settings"]["memory"] = limit.0.into();
+    }
+    if let Value::Object(fields) = &mut config {
+        fields.insert("filters".into(), plain(filters));
+    }
+    config
 }
 
 /// As JSON, through text, so that an f32 keeps its short decimals.

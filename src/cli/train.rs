@@ -2,7 +2,11 @@
 //!
 //! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
 //! [`TrainArgs`] only says where the result goes.
+use super::filters::FilterArgs;
+use super::sizes::Sizes;
+use super::values::{at_least_one, components, positive, share};
 use super::weights::{TaskWeight, weights_fit};
+use crate::data::budget::Bytes;
 use crate::data::components::TASK;
 use crate::data::prepare::InputChoice;
 use crate::train::settings::{Recipe, Relaxation, Settings};
@@ -11,6 +15,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Label of the embedded demo.
 pub const DEMO_LABEL: &str = "cell_type";
@@ -83,8 +88,7 @@ pub struct TrainConfig {
     #[arg(long, value_name = "NAME=W", help_heading = "Tasks and data")]
     #[serde(default)]
     pub task_weight: Vec<TaskWeight>,
-    /// What X holds: counts (become log1p of counts per 10,000), log (taken as they are), binary
-    /// (detected or not); auto takes whole numbers for counts
+    /// What becomes of X before the network reads it; it is stored with the model
     #[arg(
         long,
         value_enum,
@@ -92,9 +96,10 @@ pub struct TrainConfig {
         help_heading = "Tasks and data"
     )]
     pub input: InputChoice,
-    /// Consider only the N most variable genes of the training cells [default: all]
-    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Tasks and data")]
-    pub max_genes: Option<u64>,
+    /// Cells, genes and classes that are left out.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub filters: FilterArgs,
 
     /// Share of the cells kept for the test figures
     #[arg(long, value_name = "SHARE", default_value_t = 0.2, value_parser = share, help_heading = "Split")]
@@ -138,15 +143,20 @@ pub struct TrainConfig {
     )]
     pub split_by: Option<String>,
 
-    /// Genes of the panel
+    /// Genes of the panel; several sizes (8,16,32 or, doubling, 8..64) give nested panels from one run;
+    /// auto takes the smallest of 4 to 128 that is as good as the best, by validation score
     #[arg(
         long,
         short = 'k',
         value_name = "K",
-        default_value_t = 32,
+        default_value = "32",
         help_heading = "Panel and network"
     )]
-    pub genes: usize,
+    pub genes: Sizes,
+    /// How much validation score (mean of macro-F1 or R2) --genes auto gives for fewer genes
+    #[arg(long, value_name = "SCORE", default_value_t = 0.01, value_parser = share, help_heading = "Panel and network")]
+    #[serde(default = "tolerance")]
+    pub tolerance: f64,
     /// How the choice of genes is relaxed to carry a gradient
     #[arg(
         long,
@@ -189,6 +199,10 @@ pub struct TrainConfig {
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = recipe, help_heading = "Training")]
     pub recipe: Recipe,
 
+    /// Most memory of the host that the run may take, such as 8GiB: cells that do not fit stream from disk
+    /// [default: four fifths of what is free]
+    #[arg(long, value_name = "SIZE", help_heading = "Device")]
+    pub memory: Option<Bytes>,
     /// auto (the best real GPU, else the CPU), gpu (a software one too), cpu, or a part of an
     /// adapter's name
     #[arg(
@@ -252,7 +266,10 @@ impl TrainConfig {
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
-            genes: self.genes,
+            genes: self.genes.sizes()[0],
+            nested: self.genes.sizes()[1..].to_vec(),
+            panel: None,
+            rules: Arc::default(),
             seed: self.seed,
             hidden: self.hidden.0.clone(),
             steps: self.steps,
@@ -322,15 +339,38 @@ impl ValueEnum for Relaxation {
 
 impl ValueEnum for InputChoice {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Auto, Self::Counts, Self::Log, Self::Binary]
+        &[
+            Self::Auto,
+            Self::Log,
+            Self::LogCounts,
+            Self::Binary,
+            Self::AsIs,
+        ]
     }
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Self::Auto => "auto",
-            Self::Counts => "counts",
-            Self::Log => "log",
-            Self::Binary => "binary",
-        }))
+        let (name, help) = match self {
+            Self::Auto => ("auto", "log where X holds whole numbers, else none"),
+            Self::Log => (
+                "log",
+                "log1p of counts per 10,000, totals over all genes of the file",
+            ),
+            Self::LogCounts => (
+                "log-counts",
+                "log1p of counts, no totals: what a panel assay can measure",
+            ),
+            Self::Binary => (
+                "binary",
+                "1 where a gene was detected: robust across assays",
+            ),
+            Self::AsIs => ("none", "The values of X as they are, such as log values"),
+        };
+        let value = PossibleValue::new(name).help(help);
+        // what an earlier version called it
+        Some(if name == "log" {
+            value.alias("counts")
+        } else {
+            value
+        })
     }
 }
 
@@ -338,34 +378,10 @@ fn one() -> u64 {
     1
 }
 
+fn tolerance() -> f64 {
+    0.01
+}
+
 fn recipe(text: &str) -> Result<Recipe, String> {
     serde_json::from_str(text).map_err(|e| e.to_string())
-}
-
-fn at_least_one(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(n) if n > 0 => Ok(n),
-        _ => Err("it must be a whole number of at least 1".into()),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(x) if (0.0..1.0).contains(&x) => Ok(x),
-        _ => Err("it must be a number from 0 up to, not including, 1".into()),
-    }
-}
-
-fn components(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(n) if (1..=512).contains(&n) => Ok(n),
-        _ => Err("it must be a whole number from 1 to 512".into()),
-    }
-}
-
-fn positive(text: &str) -> Result<f32, String> {
-    match text.parse() {
-        Ok(x) if x > 0.0 && f32::is_finite(x) => Ok(x),
-        _ => Err("it must be a number above 0".into()),
-    }
 }

@@ -18,24 +18,47 @@ pub(super) struct Assignment {
     pub(super) test: Vec<u32>,
 }
 
-/// Assigns every labelled cell.
+impl Assignment {
+    /// Cells on any side.
+    pub(super) fn len(&self) -> usize {
+        self.train.len() + self.validation.len() + self.test.len()
+    }
+}
+
+/// Parts that a class must be in, and the group of each cell where groups are kept together.
+pub(super) fn parts(
+    columns: &BTreeMap<String, Column>,
+    settings: &SplitSettings,
+) -> Result<(usize, Option<Vec<u32>>)> {
+    let fractions = [settings.test_fraction, settings.validation_fraction];
+    let needed = 1 + fractions.iter().filter(|f| **f > 0.0).count();
+    match &settings.group_by {
+        _ if settings.split_by.is_some() => Ok((1, None)),
+        Some(name) => Ok((needed, Some(column(columns, name, "--group-by")?.1))),
+        None => Ok((needed, None)),
+    }
+}
+
+/// Of these cells the ones that a given split trains on; all where none is given.
+pub(super) fn may_train(
+    cells: &[u32],
+    columns: &BTreeMap<String, Column>,
+    settings: &SplitSettings,
+) -> Result<Vec<u32>> {
+    match &settings.split_by {
+        Some(name) => Ok(given(cells, name, columns, &mut Vec::new())?.train),
+        None => Ok(cells.to_vec()),
+    }
+}
+
+/// Assigns every cell of `cells`.
 pub(super) fn assign(
-    labelled: &[bool],
+    mut cells: Vec<u32>,
     tasks: &[Task],
     columns: &BTreeMap<String, Column>,
     settings: &SplitSettings,
     notices: &mut Vec<String>,
 ) -> Result<Assignment> {
-    let mut cells: Vec<u32> = (0..labelled.len() as u32)
-        .filter(|i| labelled[*i as usize])
-        .collect();
-    if cells.len() < labelled.len() {
-        notices.push(format!(
-            "{} of {} cells have no label for any task and are left out",
-            labelled.len() - cells.len(),
-            labelled.len()
-        ));
-    }
     let mut sides = if let Some(name) = &settings.split_by {
         given(&cells, name, columns, notices)?
     } else {

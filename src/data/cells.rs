@@ -1,18 +1,30 @@
 //! What training may read and what only the report opens.
 use super::dataset::Csr;
+use super::matrix::Matrix;
 use super::packed::Packed;
+use super::stream::Stream;
+use crate::error::DataError;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How a file's values become the values a model reads.
+///
+/// The names in a model's file say what is done. Earlier files call the first `counts` and the last
+/// `log`; neither word is written any more, since `--input log` means the first one now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Transform {
-    /// Counts; log1p of counts per 10,000 (totals over all genes of the file).
-    Counts,
-    /// Already log values; taken as they are.
+    /// log1p of counts per 10,000 (totals over all genes of the file): `--input log`.
+    #[serde(rename = "log1p-per-10k", alias = "counts")]
     Log,
-    /// 1 where anything was detected.
+    /// log1p of counts, without totals: `--input log-counts`.
+    #[serde(rename = "log1p-counts")]
+    LogCounts,
+    /// 1 where anything was detected: `--input binary`.
+    #[serde(rename = "binary")]
     Binary,
+    /// Taken as they are: `--input none`.
+    #[serde(rename = "none", alias = "log")]
+    AsIs,
 }
 
 /// What a task predicts.
@@ -88,6 +100,22 @@ pub struct Task {
     pub targets: Targets,
 }
 
+impl Task {
+    /// The task with the labels of some of its cells.
+    #[must_use]
+    pub fn subset(&self, cells: &[u32]) -> Self {
+        let cells = cells.iter().map(|c| *c as usize);
+        Self {
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            targets: match &self.targets {
+                Targets::Classes(codes) => Targets::Classes(cells.map(|c| codes[c]).collect()),
+                Targets::Values(values) => Targets::Values(cells.map(|c| values[c]).collect()),
+            },
+        }
+    }
+}
+
 /// The batch of each of some cells.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batches {
@@ -142,22 +170,41 @@ pub struct TrainingData {
     pub gene_index: Vec<u32>,
     /// Statistics of the considered genes.
     pub stats: GeneStats,
+    /// Considered genes that must be in every panel (`--include-genes`), ascending.
+    pub include: Vec<u32>,
     /// How values were made.
     pub transform: Transform,
     /// Tasks with the labels of the cells of `cells`, in the same order.
     pub tasks: Vec<Task>,
     /// Batches of the cells of `cells`, across which the panel is to hold (`--batch`).
     pub batches: Option<Batches>,
+    /// All training cells, where they do not fit into memory: `cells` then holds a sample of them, and of the
+    /// validation cells where these are too many as well, and `n_train` and `n_validation` count the
+    /// samples.
+    pub stream: Option<Stream>,
+}
+
+impl TrainingData {
+    /// Cells that are trained on, in memory or not.
+    #[must_use]
+    pub fn all_train(&self) -> usize {
+        self.stream.as_ref().map_or(self.n_train, Stream::n_train)
+    }
 }
 
 /// The test cells. Training never sees inside: only [`SealedTest::open`] does, for the report.
 #[derive(Clone, Debug)]
-pub struct SealedTest(TestCells);
+pub struct SealedTest {
+    cells: TestCells,
+    /// Where the values are, where `cells` has none.
+    rest: Option<(Arc<Matrix>, Vec<u32>, Transform)>,
+}
 
 /// The opened test cells.
 #[derive(Clone, Debug)]
 pub struct TestCells {
-    /// Transformed values (not clipped), all genes of the file, one row a test cell.
+    /// Transformed values (not clipped), one row a test cell, columns as in the file; of all genes, or of those
+    /// that were asked for.
     pub x: Csr,
     /// Cell names.
     pub obs_names: Vec<String>,
@@ -170,24 +217,38 @@ pub struct TestCells {
 }
 
 impl SealedTest {
-    /// Seals test cells; called by the split alone.
+    /// Seals test cells; called by the split alone. `rest`: the matrix, the cells' rows and the transform,
+    /// where the values of `cells` are left out.
     #[must_use]
-    pub fn new(cells: TestCells) -> Self {
-        Self(cells)
+    pub fn new(cells: TestCells, rest: Option<(Arc<Matrix>, Vec<u32>, Transform)>) -> Self {
+        Self { cells, rest }
     }
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.obs_names.len()
+        self.cells.obs_names.len()
     }
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.obs_names.is_empty()
+        self.cells.obs_names.is_empty()
     }
-    /// Opens them, for the report.
-    #[must_use]
-    pub fn open(self) -> TestCells {
-        self.0
+    /// Opens them, for the report. `genes`: those that are needed (index in `var`), all where `None`.
+    ///
+    /// # Errors
+    /// Cells that cannot be read.
+    pub fn open(self, genes: Option<&[u32]>) -> Result<TestCells, DataError> {
+        let Some((x, rows, transform)) = self.rest else {
+            return Ok(self.cells);
+        };
+        let keep = genes.map(|genes| {
+            let mut keep = vec![false; x.n_vars()];
+            genes.iter().for_each(|g| keep[*g as usize] = true);
+            keep
+        });
+        Ok(TestCells {
+            x: x.take(&rows, transform, keep.as_deref())?,
+            ..self.cells
+        })
     }
 }

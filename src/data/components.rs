@@ -37,6 +37,29 @@ pub struct Components {
     offset: Vec<f64>,
 }
 
+/// Adds the components of the training cells to the tasks, where a reconstruction is asked for.
+///
+/// # Errors
+/// As [`Components::new`]; cells that are not all in memory.
+pub fn with_components(
+    data: &mut TrainingData,
+    n: Option<usize>,
+    seed: u64,
+) -> Result<Option<Components>, DataError> {
+    let Some(n) = n else {
+        return Ok(None);
+    };
+    if data.stream.is_some() {
+        return Err(DataError::new(
+            "--reconstruct needs all cells in memory, and these stream from a file",
+            "give more memory (--memory), or leave --reconstruct out",
+        ));
+    }
+    let components = Components::new(data, n, seed)?;
+    data.tasks.extend(components.tasks(data));
+    Ok(Some(components))
+}
+
 impl Components {
     /// Computes `n` components.
     ///

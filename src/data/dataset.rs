@@ -17,6 +17,17 @@ pub struct Csr {
 }
 
 impl Csr {
+    /// Without a stored value.
+    #[must_use]
+    pub fn zeros(n_obs: usize, n_vars: usize) -> Self {
+        Self {
+            n_obs,
+            n_vars,
+            indptr: vec![0; n_obs + 1],
+            indices: Vec::new(),
+            values: Vec::new(),
+        }
+    }
     /// Columns and values of a row.
     #[must_use]
     pub fn row(&self, i: usize) -> (&[u32], &[f32]) {

@@ -16,6 +16,17 @@ pub struct Page {
     pub blocks: Vec<u32>,
 }
 
+impl Page {
+    fn at(first_cell: usize) -> Self {
+        Self {
+            first_cell,
+            n_cells: 0,
+            entries: Vec::new(),
+            blocks: Vec::new(),
+        }
+    }
+}
+
 /// Sparse cells in device form; a cell never straddles two pages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Packed {
@@ -71,55 +82,73 @@ impl Packed {
         page_words: usize,
         value: impl Fn(usize, f32) -> f32,
     ) -> Self {
-        let n_blocks = n_genes.div_ceil(BLOCK);
-        let new_page = |first_cell| Page {
-            first_cell,
-            n_cells: 0,
-            entries: Vec::new(),
-            blocks: Vec::new(),
-        };
-        let mut pages = vec![new_page(0)];
-        for (cell, &row) in rows.iter().enumerate() {
+        let mut packed = Self::empty(n_genes);
+        for &row in rows {
             let (columns, values) = x.row(row as usize);
-            let full = pages.last().is_some_and(|p: &Page| {
-                p.n_cells > 0
-                    && (p.entries.len() + columns.len() > page_words
-                        || p.blocks.len() + n_blocks + 1 > page_words)
-            });
-            if full {
-                pages.push(new_page(cell));
+            packed.push(columns, values, column_of, page_words, &value);
+        }
+        packed
+    }
+
+    /// No cells yet.
+    #[must_use]
+    pub fn empty(n_genes: usize) -> Self {
+        let n_blocks = n_genes.div_ceil(BLOCK);
+        Self {
+            n_cells: 0,
+            n_genes,
+            n_blocks,
+            pages: vec![Page::at(0)],
+        }
+    }
+
+    /// Adds a cell, with the arguments of [`Packed::new`].
+    pub fn push(
+        &mut self,
+        columns: &[u32],
+        values: &[f32],
+        column_of: &[u32],
+        page_words: usize,
+        value: impl Fn(usize, f32) -> f32,
+    ) {
+        let n_blocks = self.n_blocks;
+        let full = self.pages.last().is_none_or(|p: &Page| {
+            p.n_cells > 0
+                && (p.entries.len() + columns.len() > page_words
+                    || p.blocks.len() + n_blocks + 1 > page_words)
+        });
+        if full {
+            if let Some(page) = self.pages.last_mut() {
+                page.entries.shrink_to_fit();
+                page.blocks.shrink_to_fit();
             }
-            let Some(page) = pages.last_mut() else {
+            self.pages.push(Page::at(self.n_cells));
+        }
+        let Some(page) = self.pages.last_mut() else {
+            return;
+        };
+        let mut next_block = 0;
+        for (&column, &v) in columns.iter().zip(values) {
+            let gene = column_of[column as usize];
+            if gene == u32::MAX {
                 continue;
-            };
-            let mut next_block = 0;
-            for (&column, &v) in columns.iter().zip(values) {
-                let gene = column_of[column as usize];
-                if gene == u32::MAX {
-                    continue;
-                }
-                let h = quantise(value(gene as usize, v));
-                if h == f16::ZERO {
-                    continue;
-                }
-                while next_block <= gene as usize / BLOCK {
-                    page.blocks.push(page.entries.len() as u32);
-                    next_block += 1;
-                }
-                page.entries.push(pack(gene, h));
             }
-            while next_block <= n_blocks {
+            let h = quantise(value(gene as usize, v));
+            if h == f16::ZERO {
+                continue;
+            }
+            while next_block <= gene as usize / BLOCK {
                 page.blocks.push(page.entries.len() as u32);
                 next_block += 1;
             }
-            page.n_cells += 1;
+            page.entries.push(pack(gene, h));
         }
-        Self {
-            n_cells: rows.len(),
-            n_genes,
-            n_blocks,
-            pages,
+        while next_block <= n_blocks {
+            page.blocks.push(page.entries.len() as u32);
+            next_block += 1;
         }
+        page.n_cells += 1;
+        self.n_cells += 1;
     }
 
     /// Packed nonzeros of a cell.

@@ -2,24 +2,30 @@
 use super::cells::{Task, Transform};
 use super::dataset::{Column, Csr, Dataset};
 use super::labels;
+use super::matrix::Matrix;
+use super::store::Seen;
 use crate::error::DataError;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What the user says that X holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum InputChoice {
-    /// Counts where all values are integers, else log values.
+    /// [`Transform::Log`] where all values are integers, else [`Transform::AsIs`].
     #[default]
     Auto,
-    /// Counts (or anything else that is to be normalised as counts are).
-    Counts,
-    /// Log values, taken as they are.
+    /// [`Transform::Log`].
     Log,
-    /// Only whether a gene was detected.
+    /// [`Transform::LogCounts`].
+    LogCounts,
+    /// [`Transform::Binary`].
     Binary,
+    /// [`Transform::AsIs`].
+    #[serde(rename = "none")]
+    AsIs,
 }
 
 /// Transformed cells with their labels.
@@ -28,7 +34,7 @@ pub struct Prepared {
     /// Path as the user wrote it, or `demo`.
     pub path: String,
     /// Transformed values, cells x genes.
-    pub x: Csr,
+    pub x: Arc<Matrix>,
     /// Cell names.
     pub obs_names: Vec<String>,
     /// Gene names, unique.
@@ -62,50 +68,54 @@ pub fn log_count(count: f32, total: f64) -> f32 {
 /// A [`DataError`]: NaN, infinite or negative values in X, nothing but zeros, a column that cannot
 /// be the task it is asked for, a column asked for twice.
 pub fn prepare(
+    mut dataset: Dataset,
+    labels: &[String],
+    regress: &[String],
+    input: InputChoice,
+) -> Result<Prepared, DataError> {
+    let x = std::mem::replace(&mut dataset.x, Csr::zeros(0, 0));
+    prepare_matrix(dataset, Matrix::Csr(x), labels, regress, input)
+}
+
+/// As [`prepare`], with X apart from the rest of the data set.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_matrix(
     dataset: Dataset,
+    mut x: Matrix,
     labels: &[String],
     regress: &[String],
     input: InputChoice,
 ) -> Result<Prepared, DataError> {
     let Dataset {
         path,
-        mut x,
+        x: _,
         obs_names,
         var_names,
         columns,
         mut notices,
     } = dataset;
-    let tasks = labels::tasks(&columns, labels, regress)
-        .map_err(|e| DataError::new(format!("{path}: {}", e.what), e.hint))?;
-    let seen = check(&x, &obs_names, &var_names)
-        .map_err(|e| DataError::new(format!("{path}: {}", e.what), e.hint))?;
+    let in_file = |e: DataError| DataError::new(format!("{path}: {}", e.what), e.hint);
+    let tasks = labels::tasks(&columns, labels, regress).map_err(in_file)?;
+    let seen = x.seen();
+    check(&x, &seen, &obs_names, &var_names).map_err(in_file)?;
     let transform = match input {
-        InputChoice::Auto if seen.integers => Transform::Counts,
-        InputChoice::Counts => Transform::Counts,
-        InputChoice::Auto | InputChoice::Log => Transform::Log,
+        InputChoice::Auto if seen.integers => Transform::Log,
+        InputChoice::Log => Transform::Log,
+        InputChoice::LogCounts => Transform::LogCounts,
         InputChoice::Binary => Transform::Binary,
+        InputChoice::Auto | InputChoice::AsIs => Transform::AsIs,
     };
-    if input == InputChoice::Auto && transform == Transform::Log {
-        notices.push(format!(
-            "X holds values that are not integers (up to {}): taken as log values{}",
-            seen.max,
-            if seen.max > HIGHEST_LOG {
-                ", which they hardly are; for FPKM, CPM or TPM use --input counts"
-            } else {
-                ""
-            }
-        ));
-    }
-    let empty = (0..x.n_obs)
-        .filter(|&i| x.indptr[i] == x.indptr[i + 1])
-        .count();
+    notices.extend(doubt(input, &seen));
+    let empty = (0..x.n_obs()).filter(|&i| x.row_len(i) == 0).count();
     if empty > 0 {
         notices.push(format!("{empty} cells have no counts at all and stay zero"));
     }
-    apply(&mut x, transform);
+    x.transform(transform);
     Ok(Prepared {
         path,
-        x,
+        x: Arc::new(x),
         obs_names,
         var_names,
         transform,
@@ -115,30 +125,47 @@ pub fn prepare(
     })
 }
 
-struct Seen {
-    integers: bool,
-    max: f32,
+/// What is strange about the choice of a transform for these values.
+fn doubt(input: InputChoice, seen: &Seen) -> Option<String> {
+    let max = seen.max;
+    match input {
+        InputChoice::Auto if !seen.integers => Some(format!(
+            "X holds values that are not integers (up to {max}): taken as log values{}",
+            if max > HIGHEST_LOG {
+                ", which they hardly are; for FPKM, CPM or TPM use --input log"
+            } else {
+                ""
+            }
+        )),
+        InputChoice::Log | InputChoice::LogCounts if !seen.integers && max <= HIGHEST_LOG => {
+            Some(format!(
+                "X holds values that are not integers, up to {max}: if they are logarithms already, \
+                 use --input none"
+            ))
+        }
+        _ => None,
+    }
 }
 
-/// Looks at every stored value once.
-fn check(x: &Csr, obs_names: &[String], var_names: &[String]) -> Result<Seen, DataError> {
+/// Refuses values that cannot be.
+fn check(
+    x: &Matrix,
+    seen: &Seen,
+    obs_names: &[String],
+    var_names: &[String],
+) -> Result<(), DataError> {
     if x.nnz() == 0 {
         return Err(DataError::new(
             format!(
                 "X is empty: all values of {} cells x {} genes are 0",
-                x.n_obs, x.n_vars
+                x.n_obs(),
+                x.n_vars()
             ),
             "check that adata.X holds the expression values",
         ));
     }
-    let bad = x
-        .values
-        .par_iter()
-        .position_first(|v| !v.is_finite() || *v < 0.0);
-    if let Some(at) = bad {
-        // empty rows share a pointer: the last row that begins at or before it holds it
-        let row = x.indptr.partition_point(|&p| p <= at) - 1;
-        let (gene, value) = (x.indices[at] as usize, x.values[at]);
+    if let Some((row, gene, value)) = seen.bad {
+        let gene = gene as usize;
         let place = format!(
             "cell {:?} (row {row}), gene {:?} (column {gene})",
             obs_names[row], var_names[gene]
@@ -155,18 +182,19 @@ fn check(x: &Csr, obs_names: &[String], var_names: &[String]) -> Result<Seen, Da
             )
         });
     }
-    Ok(Seen {
-        integers: x.values.par_iter().all(|v| v.fract() == 0.0),
-        max: x.values.par_iter().copied().reduce(|| 0.0, f32::max),
-    })
+    Ok(())
 }
 
 /// Transforms values in place; each row on its own, so that the result is free of threads.
 pub fn apply(x: &mut Csr, transform: Transform) {
     match transform {
-        Transform::Log => {}
+        Transform::AsIs => {}
         Transform::Binary => x.values.par_iter_mut().for_each(|v| *v = 1.0),
-        Transform::Counts => {
+        Transform::LogCounts => x
+            .values
+            .par_iter_mut()
+            .for_each(|v| *v = f64::from(*v).ln_1p() as f32),
+        Transform::Log => {
             let mut rows: Vec<&mut [f32]> = Vec::with_capacity(x.n_obs);
             let mut rest: &mut [f32] = &mut x.values;
             for range in x.indptr.windows(2) {

@@ -1,14 +1,20 @@
 //! Splits prepared cells into what training reads and the sealed test cells.
 use super::assign::{self, Assignment};
+use super::batch;
 use super::cells::{Batches, SealedTest, Targets, Task, TaskKind, TestCells, TrainingData};
 use super::dataset::{Column, Csr};
+use super::filter::{self, Filters, GeneFilter, left_out};
+use super::matrix::Matrix;
 use super::packed::{MAX_GENES, Packed};
 use super::prepare::Prepared;
+use super::rare::{self, RareClasses};
 use super::stats;
+use super::stream::{Stream, Windows};
 use crate::error::DataError;
 use crate::ops::MISSING;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How cells are split and which genes are considered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,8 +38,14 @@ pub struct SplitSettings {
     pub unlabelled: bool,
     /// Words that a page of [`Packed`] may hold.
     pub page_words: usize,
-    /// Consider at most this many genes, those of the largest variance on the training cells.
-    pub max_genes: Option<usize>,
+    /// Fewest genes that a cell detects.
+    pub min_genes: usize,
+    /// What becomes of classes with too few cells for every part.
+    pub rare_classes: RareClasses,
+    /// Which genes may be considered.
+    pub genes: GeneFilter,
+    /// How much of cells that are in a temporary file is in memory at once.
+    pub windows: Option<Windows>,
 }
 
 impl Default for SplitSettings {
@@ -48,7 +60,10 @@ impl Default for SplitSettings {
             batch: None,
             unlabelled: false,
             page_words: 1 << 24,
-            max_genes: None,
+            min_genes: 0,
+            rare_classes: RareClasses::Keep,
+            genes: GeneFilter::default(),
+            windows: None,
         }
     }
 }
@@ -68,6 +83,8 @@ pub struct SplitSummary {
     pub validation: usize,
     /// Test cells.
     pub test: usize,
+    /// What was left out.
+    pub filters: Filters,
     /// Which row of the file each cell of [`TrainingData::cells`] is: training, then validation.
     pub training_rows: Vec<u32>,
     /// Which row of the file each test cell is.
@@ -104,16 +121,35 @@ pub fn split(
             "name an obs column with --label (classes) or --regress (numbers), or use --reconstruct",
         )));
     }
-    let labelled: Vec<bool> = (0..x.n_obs)
-        .map(|i| settings.unlabelled || tasks.iter().any(|t| has_label(t, i)))
-        .collect();
+    let mut filters = Filters::default();
+    let detected = |i: u32| x.row_len(i as usize);
     let Assignment {
         train,
         validation,
         test,
-    } = assign::assign(&labelled, &tasks, &columns, settings, &mut notices).map_err(in_file)?;
+    } = assigned(
+        x.n_obs(),
+        &detected,
+        &mut tasks,
+        &columns,
+        settings,
+        &mut filters,
+        &mut notices,
+    )
+    .map_err(in_file)?;
     scale(&mut tasks, &train, &mut notices).map_err(in_file)?;
-    let genes = stats::genes(&x, &train, settings.max_genes);
+    let named = filter::by_name(&settings.genes, &var_names, &mut notices).map_err(in_file)?;
+    let genes = stats::genes(&x, transform, &train, &settings.genes, &named).map_err(in_file)?;
+    filters.genes = genes.counts;
+    if let Some(gene) = genes.silent.first() {
+        return Err(in_file(DataError::new(
+            format!(
+                "the gene {:?} of --include-genes has the same value in all training cells",
+                var_names[*gene as usize]
+            ),
+            "leave it out of --include-genes",
+        )));
+    }
     if genes.capped > 0 {
         notices.push(format!(
             "{} genes reach values above 65,504, which count as 65,504; X hardly holds log values (--input)",
@@ -122,40 +158,63 @@ pub fn split(
     }
     if genes.index.is_empty() {
         return Err(in_file(DataError::new(
-            "no gene varies over the training cells",
-            "check that adata.X holds the expression values",
+            match named.allowed.iter().filter(|a| **a).count() {
+                n if n == x.n_vars() && settings.genes.min_cells == 0 => {
+                    "no gene varies over the training cells".to_owned()
+                }
+                n => format!(
+                    "no gene is left: {n} of {} pass --candidates and --exclude-genes, of them {} fail --min-cells and {} do not vary over the training cells",
+                    x.n_vars(),
+                    genes.counts.min_cells,
+                    genes.counts.constant
+                ),
+            },
+            "check the filters of genes, and that adata.X holds the expression values",
         )));
     }
-    if genes.index.len() < genes.varying {
+    if genes.counts.max_genes_considered > 0 {
         notices.push(format!(
             "{} of {} varying genes are considered: those of the largest variance on the training cells{}",
             genes.index.len(),
-            genes.varying,
+            genes.index.len() + genes.counts.max_genes_considered,
             if genes.index.len() == MAX_GENES { " (the most there can be)" } else { "" }
         ));
     }
-    let mut column_of = vec![u32::MAX; x.n_vars];
+    notices.extend(left_out(&genes.counts));
+    let mut column_of = vec![u32::MAX; x.n_vars()];
     for (gene, var) in genes.index.iter().enumerate() {
         column_of[*var as usize] = gene as u32;
     }
-    let rows: Vec<u32> = train.iter().chain(&validation).copied().collect();
     let clip = &genes.stats.clip;
-    let cells = Packed::new(
-        &x,
-        &rows,
-        &column_of,
-        genes.index.len(),
-        settings.page_words,
-        |gene, v| v.min(clip[gene]),
-    );
+    let summary_rows = [train.as_slice(), &validation].concat();
+    let plan = match (&*x, settings.windows) {
+        (Matrix::Store(store), Some(w)) if store.on_disk() => Some(w.plan(
+            store.nnz() / store.n_obs(),
+            clip.len(),
+            (&train, &validation),
+            settings.seed,
+        )),
+        _ => None,
+    };
+    let (core_train, core_validation) = match &plan {
+        Some(plan) => (&plan.train, &plan.validation),
+        None => (&train, &validation),
+    };
+    let rows = [core_train.as_slice(), core_validation].concat();
+    let mut cells = Packed::empty(clip.len());
+    x.visit(&rows, transform, &mut |_, genes, values| {
+        cells.push(genes, values, &column_of, settings.page_words, |g, v| {
+            v.min(clip[g])
+        });
+    })?;
     let names = |rows: &[u32]| -> Vec<String> {
         rows.iter()
             .map(|r| obs_names[*r as usize].clone())
             .collect()
     };
-    let of = |rows: &[u32]| -> Vec<Task> { tasks.iter().map(|t| subset(t, rows)).collect() };
+    let of = |rows: &[u32]| -> Vec<Task> { tasks.iter().map(|t| t.subset(rows)).collect() };
     let batches = match &settings.batch {
-        Some(name) => Some(batches(&columns, name, &rows, &mut notices).map_err(in_file)?),
+        Some(name) => Some(batch::batches(&columns, name, &rows, &mut notices).map_err(in_file)?),
         None => None,
     };
     let batches_of = |rows: &[u32]| -> Option<Batches> {
@@ -166,28 +225,47 @@ pub fn split(
         })
     };
     let summary = SplitSummary {
-        n_obs: x.n_obs,
-        n_vars: x.n_vars,
+        n_obs: x.n_obs(),
+        n_vars: x.n_vars(),
         nnz: x.nnz(),
         train: train.len(),
         validation: validation.len(),
         test: test.len(),
-        training_names: names(&rows),
-        training_rows: rows.clone(),
+        filters,
+        training_names: names(&summary_rows),
+        training_rows: summary_rows,
         test_rows: test.clone(),
         notices,
     };
-    let sealed = SealedTest::new(TestCells {
-        x: take(&x, &test),
+    let (test_x, rest) = match &plan {
+        None => (x.take(&test, transform, None)?, None),
+        Some(_) => {
+            let rest = Some((Arc::clone(&x), test.clone(), transform));
+            (Csr::zeros(test.len(), x.n_vars()), rest)
+        }
+    };
+    let test_cells = TestCells {
+        x: test_x,
         obs_names: names(&test),
         tasks: of(&test),
         squares: Vec::new(),
         batches: batches_of(&test),
-    });
+    };
+    let sealed = SealedTest::new(test_cells, rest);
     let data = TrainingData {
         cells,
-        n_train: train.len(),
-        n_validation: validation.len(),
+        n_train: core_train.len(),
+        n_validation: core_validation.len(),
+        stream: plan.as_ref().map(|plan| {
+            Stream::new(
+                (Arc::clone(&x), transform),
+                (train.clone(), of(&train)),
+                (column_of.clone(), clip.clone()),
+                settings.page_words,
+                settings.seed,
+                plan.window_cells,
+            )
+        }),
         gene_names: genes
             .index
             .iter()
@@ -195,6 +273,7 @@ pub fn split(
             .collect(),
         gene_index: genes.index,
         stats: genes.stats,
+        include: genes.include,
         transform,
         tasks: of(&rows),
         batches: batches_of(&rows),
@@ -202,40 +281,55 @@ pub fn split(
     Ok((data, sealed, summary))
 }
 
-/// The batch of every cell of the file; cells without one are a batch of their own.
-fn batches(
+/// Leaves out cells and classes as the settings say, and assigns the rest to the sides; `detected`
+/// gives the genes that a cell detects.
+fn assigned(
+    n_obs: usize,
+    detected: &dyn Fn(u32) -> usize,
+    tasks: &mut [Task],
     columns: &BTreeMap<String, Column>,
-    name: &str,
-    training: &[u32],
+    settings: &SplitSettings,
+    filters: &mut Filters,
     notices: &mut Vec<String>,
-) -> Result<Batches, DataError> {
-    let (mut names, mut of, _) = assign::column(columns, name, "--batch")?;
-    let without = of.iter().filter(|b| **b == MISSING).count();
-    if without > 0 {
-        let own = names.len() as u32;
-        names.push("(none)".into());
-        of.iter_mut()
-            .filter(|b| **b == MISSING)
-            .for_each(|b| *b = own);
+) -> Result<Assignment, DataError> {
+    let counts = &mut filters.cells;
+    let mut cells: Vec<u32> = (0..n_obs as u32).collect();
+    cells.retain(|&i| detected(i) >= settings.min_genes);
+    counts.min_genes = n_obs - cells.len();
+    if counts.min_genes > 0 {
         notices.push(format!(
-            "{without} cells have no value of {name:?} (--batch) and count as a batch of their own"
+            "{} of {n_obs} cells detect fewer than {} genes (--min-genes) and are left out",
+            counts.min_genes, settings.min_genes
         ));
     }
-    let mut seen = vec![false; names.len()];
-    training
-        .iter()
-        .for_each(|r| seen[of[*r as usize] as usize] = true);
-    if seen.iter().filter(|s| **s).count() < 2 {
-        return Err(DataError::new(
-            format!("the training cells have one value of {name:?} (--batch)"),
-            "name a column with two batches or more, or leave --batch out",
+    let before = cells.len();
+    let labelled = |tasks: &[Task], i: u32| {
+        settings.unlabelled || tasks.iter().any(|t| has_label(t, i as usize))
+    };
+    cells.retain(|&i| labelled(tasks, i));
+    counts.no_label = before - cells.len();
+    if counts.no_label > 0 {
+        notices.push(format!(
+            "{} of {n_obs} cells have no label for any task and are left out",
+            counts.no_label
         ));
     }
-    Ok(Batches {
-        column: name.into(),
-        names,
-        of,
-    })
+    let (needed, groups) = assign::parts(columns, settings)?;
+    filters.rare_classes = rare::handle(
+        tasks,
+        &assign::may_train(&cells, columns, settings)?,
+        needed,
+        groups.as_deref(),
+        settings.rare_classes,
+        notices,
+    )?;
+    let before = cells.len();
+    cells.retain(|&i| labelled(tasks, i));
+    counts.rare_classes = before - cells.len();
+    let before = cells.len();
+    let sides = assign::assign(cells, tasks, columns, settings, notices)?;
+    counts.no_part = before - sides.len();
+    Ok(sides)
 }
 
 fn has_label(task: &Task, cell: usize) -> bool {
@@ -243,37 +337,6 @@ fn has_label(task: &Task, cell: usize) -> bool {
         Targets::Classes(codes) => codes[cell] != MISSING,
         Targets::Values(values) => !values[cell].is_nan(),
     }
-}
-
-fn subset(task: &Task, rows: &[u32]) -> Task {
-    let rows = rows.iter().map(|r| *r as usize);
-    Task {
-        name: task.name.clone(),
-        kind: task.kind.clone(),
-        targets: match &task.targets {
-            Targets::Classes(codes) => Targets::Classes(rows.map(|r| codes[r]).collect()),
-            Targets::Values(values) => Targets::Values(rows.map(|r| values[r]).collect()),
-        },
-    }
-}
-
-/// Rows of a matrix, in the order given.
-fn take(x: &Csr, rows: &[u32]) -> Csr {
-    let nnz = rows.iter().map(|r| x.row(*r as usize).0.len()).sum();
-    let mut out = Csr {
-        n_obs: rows.len(),
-        n_vars: x.n_vars,
-        indptr: vec![0],
-        indices: Vec::with_capacity(nnz),
-        values: Vec::with_capacity(nnz),
-    };
-    for row in rows {
-        let (genes, values) = x.row(*row as usize);
-        out.indices.extend_from_slice(genes);
-        out.values.extend_from_slice(values);
-        out.indptr.push(out.values.len());
-    }
-    out
 }
 
 /// Sets mean and sd of the regressions from the training cells; tells of absent classes.

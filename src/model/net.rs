@@ -135,17 +135,23 @@ impl Cells {
     /// # Errors
     /// Out of device memory.
     pub fn new<O: Ops>(ops: &mut O, packed: &Packed) -> Result<Self> {
+        Self::adopt(ops, packed.clone())
+    }
+
+    /// Uploads the cells, page by page, and keeps nothing of them on the host.
+    ///
+    /// # Errors
+    /// Out of device memory.
+    pub fn adopt<O: Ops>(ops: &mut O, packed: Packed) -> Result<Self> {
         let mut pages = Vec::with_capacity(packed.pages.len());
-        for page in &packed.pages {
+        for mut page in packed.pages {
             // an empty binding is not allowed
-            let entries = if page.entries.is_empty() {
-                vec![0]
-            } else {
-                page.entries.clone()
-            };
+            if page.entries.is_empty() {
+                page.entries.push(0);
+            }
             pages.push(PageBuf {
-                entries: ops.adopt_u("expression", entries)?,
-                blocks: ops.adopt_u("gene-block pointers", page.blocks.clone())?,
+                entries: ops.adopt_u("expression", page.entries)?,
+                blocks: ops.adopt_u("gene-block pointers", page.blocks)?,
                 first_cell: page.first_cell as u32,
                 n_cells: page.n_cells as u32,
             });
@@ -155,6 +161,16 @@ impl Cells {
             n_genes: packed.n_genes,
             n_blocks: packed.n_blocks,
         })
+    }
+}
+
+impl Cells {
+    /// Frees the buffers.
+    pub fn release<O: Ops>(self, ops: &mut O) {
+        for page in self.pages {
+            ops.release_u(page.entries);
+            ops.release_u(page.blocks);
+        }
     }
 }
 
@@ -189,6 +205,30 @@ impl Targets {
     /// # Errors
     /// Out of device memory.
     pub fn new<O: Ops>(ops: &mut O, tasks: &[Task], n_train: usize, power: f64) -> Result<Self> {
+        Self::weighted(ops, tasks, &Self::class_weights(tasks, n_train, power))
+    }
+
+    /// The class weights of [`Targets::new`], a list a task (empty for numbers).
+    #[must_use]
+    pub fn class_weights(tasks: &[Task], n_train: usize, power: f64) -> Vec<Vec<f32>> {
+        let of = |task: &Task| match &task.targets {
+            cells::Targets::Classes(labels) => {
+                class_weights(&labels[..n_train], task.kind.width(), power)
+            }
+            cells::Targets::Values(_) => Vec::new(),
+        };
+        tasks.iter().map(of).collect()
+    }
+
+    /// Uploads the labels with class weights from elsewhere.
+    ///
+    /// # Errors
+    /// Out of device memory.
+    pub fn weighted<O: Ops>(
+        ops: &mut O,
+        tasks: &[Task],
+        class_weights: &[Vec<f32>],
+    ) -> Result<Self> {
         let mut words = vec![0u32; TASK_WORDS * tasks.len()];
         let mut of_host = Vec::new();
         let mut column = 0;
@@ -196,7 +236,7 @@ impl Targets {
             let (width, place) = (task.kind.width(), words.len() as u32);
             let (kind, cell_weight): (u32, Vec<f32>) = match &task.targets {
                 cells::Targets::Classes(labels) => {
-                    let weights = class_weights(&labels[..n_train], width, power);
+                    let weights = &class_weights[t];
                     words.extend(weights.iter().map(|w| w.to_bits()));
                     words.extend(labels);
                     let weight = |&y: &u32| weights.get(y as usize).copied().unwrap_or(0.0);

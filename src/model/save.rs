@@ -238,7 +238,7 @@ mod tests {
                     kind: TaskKind::Regression { mean: 0.1, sd: 3.0 },
                 },
             ],
-            transform: Transform::Counts,
+            transform: Transform::Log,
         }
     }
 
@@ -249,6 +249,28 @@ mod tests {
         assert_eq!(bytes, model().to_bytes(&settings).unwrap());
         let (loaded, kept) = PanelModel::from_bytes(&bytes).unwrap();
         assert_eq!((loaded, kept), (model(), settings));
+    }
+
+    #[test]
+    fn transforms_of_earlier_files_keep_their_meaning() {
+        let read = |word: &str| serde_json::from_value::<Transform>(Value::from(word)).ok();
+        assert_eq!(read("counts"), Some(Transform::Log));
+        assert_eq!(read("log"), Some(Transform::AsIs));
+        assert_eq!(read("binary"), Some(Transform::Binary));
+        assert_eq!(read("log-counts"), None);
+        for transform in [
+            Transform::Log,
+            Transform::LogCounts,
+            Transform::Binary,
+            Transform::AsIs,
+        ] {
+            let word = serde_json::to_value(transform).unwrap();
+            assert_ne!(word, "log", "a word with two meanings is never written");
+            assert_eq!(
+                serde_json::from_value::<Transform>(word).unwrap(),
+                transform
+            );
+        }
     }
 
     #[test]

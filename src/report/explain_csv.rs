@@ -1,6 +1,7 @@
 //! Explanations as tables: columns of `panel.csv`, and `explanations.csv`.
 use super::explain::{Explanation, Role};
-use super::summary::{Gene, Summary};
+use super::summary::Gene;
+use crate::model::panel_model::PanelModel;
 
 /// An undefined figure is an empty field.
 fn figure(x: f64) -> String {
@@ -18,14 +19,14 @@ const BETWEEN: &str = "; ";
 ///
 /// # Errors
 /// Memory alone; the writer is a vector.
-pub fn panel(summary: &Summary) -> csv::Result<Vec<u8>> {
+pub fn panel(model: &PanelModel, explanations: &[Explanation]) -> csv::Result<Vec<u8>> {
     let of = |gene: &Gene| -> Vec<&Explanation> {
-        let all = summary.explanations.iter();
+        let all = explanations.iter();
         all.filter(|e| e.gene == gene.gene).collect()
     };
     let mut out = csv::Writer::from_writer(Vec::new());
     let mut header: Vec<String> = ["rank", "gene", "score", "index"].map(String::from).into();
-    let first = summary.panel.first().map(of).unwrap_or_default();
+    let first = Gene::all(model).next().as_ref().map(of).unwrap_or_default();
     for e in &first {
         let prefix = if first.len() > 1 {
             format!("{}_", e.task)
@@ -40,14 +41,14 @@ pub fn panel(summary: &Summary) -> csv::Result<Vec<u8>> {
         header.extend(names.iter().map(|n| format!("{prefix}{n}")));
     }
     out.write_record(&header)?;
-    for gene in &summary.panel {
+    for gene in Gene::all(model) {
         let mut row = vec![
             gene.rank.to_string(),
             gene.gene.clone(),
             gene.score.to_string(),
             gene.index.to_string(),
         ];
-        for e in of(gene) {
+        for e in of(&gene) {
             match &e.role {
                 Role::Classes {
                     marks,

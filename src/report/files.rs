@@ -1,7 +1,8 @@
 //! The directory of a run: claimed before the run, filled file by file, each written beside and renamed.
+use super::explain::{Explanation, Separation, explain};
 use super::explain_csv;
-use super::predict::{Predicted, predictions_csv};
-use super::summary::Summary;
+use super::predict::{Predicted, Scores, predict, predictions_csv, scores};
+use super::summary::{Summary, curve_csv};
 use crate::data::cells::TestCells;
 use crate::error::OutputError;
 use crate::train::settings::Fit;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 type Result<T> = std::result::Result<T, OutputError>;
 
 /// Every file that a run writes.
-pub const FILES: [&str; 10] = [
+pub const FILES: [&str; 11] = [
     "model.safetensors",
     "panel.csv",
     "explanations.csv",
@@ -20,6 +21,7 @@ pub const FILES: [&str; 10] = [
     LOADINGS,
     "predictions.csv",
     "history.csv",
+    "curve.csv",
     "config.json",
     CHECKPOINT,
 ];
@@ -124,6 +126,21 @@ impl RunDir {
             // an absent file is what is wanted
             let _ = std::fs::remove_file(self.join(name));
         }
+        for entry in std::fs::read_dir(&self.path)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let name = entry.file_name();
+            let size = name.to_str().and_then(|n| n.strip_prefix('k'));
+            if size.is_some_and(|s| s.parse::<usize>().is_ok()) {
+                for file in FILES {
+                    let _ = std::fs::remove_file(entry.path().join(file));
+                }
+                // one that holds other files stays
+                let _ = std::fs::remove_dir(entry.path());
+            }
+        }
         let text = serde_json::to_vec_pretty(config).map_err(unwritten)?;
         self.write("config.json", &text)
     }
@@ -139,8 +156,11 @@ impl RunDir {
     /// # Errors
     /// A full disk or the like; the old file stays.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let (beside, path) = (self.join(&format!(".{name}.tmp")), self.join(name));
-        std::fs::write(&beside, bytes)
+        let path = self.join(name);
+        let beside = path.with_extension("tmp");
+        let folder = path.parent().unwrap_or(&self.path);
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&beside, bytes))
             .and_then(|()| std::fs::rename(&beside, &path))
             .map_err(|e| {
                 OutputError::new(
@@ -164,40 +184,89 @@ fn unwritten(e: impl ToString) -> OutputError {
     )
 }
 
-/// Writes all results of a run.
+/// The results of one panel on the test cells.
+#[derive(Debug)]
+pub struct Panel<'a> {
+    /// How it was trained.
+    pub fit: &'a Fit,
+    /// Its predictions for the test cells.
+    pub predicted: Vec<Predicted>,
+    /// Their scores.
+    pub scores: Vec<Scores>,
+    /// What each gene is to each task.
+    pub explanations: Vec<Explanation>,
+}
+
+impl<'a> Panel<'a> {
+    /// Applies a model to the test cells.
+    #[must_use]
+    pub fn new(fit: &'a Fit, separation: Separation, test: &TestCells) -> Self {
+        let predicted = predict(&fit.model, &test.x);
+        let scores = scores(&fit.model, test, &predicted);
+        Self {
+            fit,
+            predicted,
+            scores,
+            explanations: explain(&fit.model, separation, test),
+        }
+    }
+}
+
+/// Writes all results of a run: those of the panel `main` of `panels`, whose summary is given, and where
+/// there are several sizes those of each in a directory of its own.
 ///
 /// # Errors
 /// As [`RunDir::write`].
 pub fn write_results(
     dir: &RunDir,
-    fit: &Fit,
+    panels: &[Panel],
+    main: usize,
     test: &TestCells,
-    predicted: &[Predicted],
     summary: &Summary,
     config: &Value,
 ) -> Result<()> {
-    let model = fit
-        .model
-        .to_bytes(config)
-        .map_err(|e| OutputError::new(e.to_string(), e.hint()))?;
-    dir.write("model.safetensors", &model)?;
-    let panel = explain_csv::panel(summary).map_err(unwritten)?;
-    dir.write("panel.csv", &panel)?;
-    let explanations = explain_csv::explanations(&summary.explanations).map_err(unwritten)?;
-    dir.write("explanations.csv", &explanations)?;
+    for (i, panel) in panels.iter().enumerate() {
+        let size = format!("k{}/", panel.fit.model.genes.len());
+        let places = [
+            (i == main).then_some(""),
+            (panels.len() > 1).then_some(&size),
+        ];
+        for place in places.into_iter().flatten() {
+            write_panel(dir, place, panel, test, config)?;
+        }
+    }
     let mut history = csv::Writer::from_writer(Vec::new());
-    for epoch in &fit.history {
+    for epoch in panels.iter().take(1).flat_map(|p| &p.fit.history) {
         history.serialize(epoch).map_err(unwritten)?;
     }
     dir.write("history.csv", &history.into_inner().map_err(unwritten)?)?;
+    if let Some(curve) = &summary.curve {
+        dir.write("curve.csv", &curve_csv(curve).map_err(unwritten)?)?;
+    }
     if let Some(cross) = &summary.cross_validation {
         let table = cross.csv().map_err(unwritten)?;
         dir.write("cross_validation.csv", &table)?;
     }
-    dir.write(
-        "predictions.csv",
-        &predictions_csv(&fit.model, test, predicted).map_err(unwritten)?,
-    )?;
     let json = serde_json::to_vec_pretty(summary).map_err(unwritten)?;
     dir.write("metrics.json", &json)
+}
+
+fn write_panel(
+    dir: &RunDir,
+    place: &str,
+    panel: &Panel,
+    test: &TestCells,
+    config: &Value,
+) -> Result<()> {
+    let model = &panel.fit.model;
+    let bytes = model
+        .to_bytes(config)
+        .map_err(|e| OutputError::new(e.to_string(), e.hint()))?;
+    dir.write(&format!("{place}model.safetensors"), &bytes)?;
+    let bytes = explain_csv::panel(model, &panel.explanations).map_err(unwritten)?;
+    dir.write(&format!("{place}panel.csv"), &bytes)?;
+    let bytes = explain_csv::explanations(&panel.explanations).map_err(unwritten)?;
+    dir.write(&format!("{place}explanations.csv"), &bytes)?;
+    let bytes = predictions_csv(model, test, &panel.predicted).map_err(unwritten)?;
+    dir.write(&format!("{place}predictions.csv"), &bytes)
 }

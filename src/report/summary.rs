@@ -2,15 +2,14 @@
 use super::batches::BatchScores;
 use super::cross::CrossValidation;
 use super::explain::{Explanation, Role};
+use super::files::Panel;
 use super::hierarchy::Hierarchy;
-use super::metrics::{Classification, Reconstruction, Regression};
-use super::predict::{Scores, reported};
 use super::repeats::Repeats;
-use crate::data::cells::TaskKind;
+use super::tasks::{Task, tasks};
+use crate::data::filter::Filters;
 use crate::data::split::SplitSummary;
 use crate::model::panel_model::PanelModel;
 use crate::ops::DeviceInfo;
-use crate::train::settings::Fit;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -42,6 +41,9 @@ pub struct Summary {
     pub cross_validation: Option<CrossValidation>,
     /// How it was trained.
     pub training: Training,
+    /// Accuracy against k, where there are several sizes; ascending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curve: Option<Vec<Point>>,
     /// What repeated runs agree on (`--repeats`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<Repeats>,
@@ -66,6 +68,21 @@ pub struct Data {
     pub validation: usize,
     /// Test cells.
     pub test: usize,
+    /// What was left out, and why.
+    pub filters: Filters,
+}
+
+/// A size of the curve.
+#[derive(Clone, Debug, Serialize)]
+pub struct Point {
+    /// Genes.
+    pub k: usize,
+    /// Validation loss.
+    pub validation_loss: f64,
+    /// Validation score: mean over tasks of macro-F1 or R2.
+    pub validation_score: Option<f64>,
+    /// Scores of the test cells.
+    pub tasks: Vec<Task>,
 }
 
 /// A gene of the panel.
@@ -79,43 +96,6 @@ pub struct Gene {
     pub score: f32,
     /// Index in `var`.
     pub index: u32,
-}
-
-/// A task and its test scores.
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
-pub enum Task {
-    /// Of classes.
-    Classification {
-        /// Column of `obs`.
-        name: String,
-        /// `classification`.
-        kind: &'static str,
-        /// Classes.
-        n_classes: usize,
-        /// Scores.
-        test: Classification,
-    },
-    /// Of numbers.
-    Regression {
-        /// Column of `obs`.
-        name: String,
-        /// `regression`.
-        kind: &'static str,
-        /// Scores.
-        test: Regression,
-    },
-    /// Of the components of the expression (`--reconstruct`).
-    Reconstruction {
-        /// `reconstruction`.
-        name: String,
-        /// `reconstruction`.
-        kind: &'static str,
-        /// Components.
-        components: usize,
-        /// Scores.
-        test: Reconstruction,
-    },
 }
 
 /// How the model was trained.
@@ -133,26 +113,81 @@ pub struct Training {
     pub best_epoch: u64,
 }
 
-impl Summary {
-    /// Puts a result together.
-    #[must_use]
-    pub fn new(
-        fit: &Fit,
-        device: DeviceInfo,
-        path: &str,
-        split: &SplitSummary,
-        scores: &[Scores],
-        explanations: Vec<Explanation>,
-        seed: u64,
-        repeats: Option<Repeats>,
-        out: &str,
-    ) -> Self {
-        let gene = |(i, g): (usize, &crate::model::panel_model::PanelGene)| Gene {
+impl Gene {
+    /// The genes of a model by rank.
+    pub fn all(model: &PanelModel) -> impl Iterator<Item = Self> + '_ {
+        model.genes.iter().enumerate().map(|(i, g)| Self {
             rank: i + 1,
             gene: g.name.clone(),
             score: g.score,
             index: g.index,
-        };
+        })
+    }
+}
+
+/// A row a size: k, validation loss and score, then the scores of each task.
+///
+/// # Errors
+/// None in practice: it is written to memory.
+pub fn curve_csv(curve: &[Point]) -> Result<Vec<u8>, csv::Error> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    for (i, p) in curve.iter().enumerate() {
+        let mut head = vec![
+            "k".to_string(),
+            "validation_loss".into(),
+            "validation_score".into(),
+        ];
+        let score = p.validation_score.map_or(String::new(), |s| s.to_string());
+        let mut row = vec![p.k.to_string(), p.validation_loss.to_string(), score];
+        for task in &p.tasks {
+            let name = task.name();
+            let prefix = if p.tasks.len() > 1 {
+                format!("{name}_")
+            } else {
+                String::new()
+            };
+            for (what, value) in task.measures() {
+                head.push(format!("{prefix}{what}"));
+                row.push(value.to_string());
+            }
+        }
+        if i == 0 {
+            csv.write_record(&head)?;
+        }
+        csv.write_record(&row)?;
+    }
+    csv.into_inner().map_err(|e| e.into_error().into())
+}
+
+impl Summary {
+    /// Puts a result together: that of the panel `main`.
+    #[must_use]
+    pub fn new(
+        panels: &[Panel],
+        main: usize,
+        device: DeviceInfo,
+        path: &str,
+        split: &SplitSummary,
+        seed: u64,
+        repeats: Option<Repeats>,
+        out: &str,
+    ) -> Self {
+        let Panel {
+            fit,
+            scores,
+            explanations,
+            ..
+        } = &panels[main];
+        let mut curve: Vec<Point> = panels
+            .iter()
+            .map(|p| Point {
+                k: p.fit.model.genes.len(),
+                validation_loss: p.fit.best_loss,
+                validation_score: p.fit.best_score,
+                tasks: tasks(&p.fit.model, &p.scores),
+            })
+            .collect();
+        curve.sort_by_key(|p| p.k);
         Self {
             version: env!("CARGO_PKG_VERSION"),
             seed,
@@ -165,10 +200,11 @@ impl Summary {
                 train: split.train,
                 validation: split.validation,
                 test: split.test,
+                filters: split.filters.clone(),
             },
-            panel: fit.model.genes.iter().enumerate().map(gene).collect(),
+            panel: Gene::all(&fit.model).collect(),
             tasks: tasks(&fit.model, scores),
-            explanations,
+            explanations: explanations.clone(),
             hierarchy: Vec::new(),
             batches: None,
             cross_validation: None,
@@ -179,6 +215,7 @@ impl Summary {
                 cells_per_second: fit.cells_per_second,
                 best_epoch: fit.best_epoch,
             },
+            curve: (curve.len() > 1).then_some(curve),
             repeats,
             out: out.into(),
         }
@@ -222,37 +259,27 @@ impl Summary {
                 self.marked(g)
             );
         }
-        for task in &self.tasks {
-            let _ = match task {
-                Task::Classification {
-                    name,
-                    n_classes,
-                    test: t,
-                    ..
-                } => writeln!(
-                    s,
-                    "\ntest, {name} ({n_classes} classes): accuracy {:.3}, balanced accuracy {:.3}, macro-F1 {:.3}, weighted F1 {:.3}",
-                    t.accuracy, t.balanced_accuracy, t.macro_f1, t.weighted_f1
-                ),
-                Task::Reconstruction {
-                    name,
-                    components,
-                    test: t,
-                    ..
-                } => writeln!(
-                    s,
-                    "\ntest, {name}: {:.1} % of the variance of all genes explained, {:.1} % by the {components} components themselves",
-                    100.0 * t.explained,
-                    100.0 * t.ceiling
-                ),
-                Task::Regression { name, test: t, .. } => {
-                    writeln!(
-                        s,
-                        "\ntest, {name}: R2 {:.3}, Pearson {:.3}, mean absolute error {:.4}",
-                        t.r2, t.pearson, t.mae
-                    )
-                }
-            };
+        self.tasks.iter().for_each(|t| s += &t.text());
+        if let Some(curve) = &self.curve {
+            let _ = writeln!(s, "\n   k  validation score  test");
+            for p in curve {
+                let score = p.validation_score.map_or("-".into(), |s| format!("{s:.3}"));
+                let test: Vec<String> = p
+                    .tasks
+                    .iter()
+                    .map(|t| {
+                        let figures = t.measures().into_iter();
+                        let figures = figures.map(|(what, x)| format!("{what} {x:.3}"));
+                        format!("{}: {}", t.name(), figures.collect::<Vec<_>>().join(", "))
+                    })
+                    .collect();
+                let chosen = if p.k == self.panel.len() {
+                    "  <- this panel"
+                } else {
+                    ""
+                };
+                let _ = writeln!(s, "{:>4}  {score:>16}  {}{chosen}", p.k, test.join("; "));
+            }
         }
         self.hierarchy.iter().for_each(|h| s += &h.text());
         if let Some(b) = &self.batches {
@@ -263,11 +290,21 @@ impl Summary {
         }
         if let Some(r) = &self.repeats {
             let always = r.genes.iter().filter(|g| g.share == 1.0).count();
+            let what = match r.result {
+                "consensus" => "this panel is that of the majority".into(),
+                _ => format!(
+                    "this one has seed {}, the lowest validation loss",
+                    r.best_seed
+                ),
+            };
             let _ = writeln!(
                 s,
-                "\n{} runs: this one has seed {}, the lowest validation loss; {always} genes are in every panel, mean overlap of two panels {:.2} (Jaccard)",
-                r.n, r.chosen_seed, r.jaccard
+                "\n{} runs: {what}; {always} genes are in every panel, mean overlap of two panels {:.2} (Jaccard; {:.2} with genes that replace each other as one)",
+                r.n, r.jaccard, r.jaccard_of_groups
             );
+            for group in r.interchangeable.iter().take(8) {
+                let _ = writeln!(s, "  {} replace each other", group.genes.join(", "));
+            }
         }
         let t = &self.training;
         let _ = writeln!(
@@ -277,38 +314,4 @@ impl Summary {
         );
         s
     }
-}
-
-fn tasks(model: &PanelModel, scores: &[Scores]) -> Vec<Task> {
-    let one = |((t, name), score): ((usize, String), &Scores)| match (&model.tasks[t].kind, *score)
-    {
-        (TaskKind::Component { .. }, Scores::Reconstruction(test)) => {
-            let all = model.tasks.iter().filter(|t| t.kind.is_component());
-            Some(Task::Reconstruction {
-                name,
-                kind: "reconstruction",
-                components: all.count(),
-                test,
-            })
-        }
-        (TaskKind::Classification { classes }, Scores::Classes(test)) => {
-            Some(Task::Classification {
-                name,
-                kind: "classification",
-                n_classes: classes.len(),
-                test,
-            })
-        }
-        (TaskKind::Regression { .. }, Scores::Values(test)) => Some(Task::Regression {
-            name,
-            kind: "regression",
-            test,
-        }),
-        _ => None,
-    };
-    reported(model)
-        .into_iter()
-        .zip(scores)
-        .filter_map(one)
-        .collect()
 }

@@ -48,12 +48,22 @@ pub struct Run {
     pub genes: Vec<u32>,
     /// A row an epoch.
     pub history: Vec<Epoch>,
-    /// Genes of the best network; empty where there is none yet.
-    pub best_genes: Vec<u32>,
+    /// The best network of each size so far.
+    pub best: Vec<Best>,
+}
+
+/// The best network of one size; its parameters stand beside.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Best {
+    /// Its genes, in slot order.
+    pub genes: Vec<u32>,
     /// Its epoch.
-    pub best_epoch: u64,
-    /// Its validation loss.
-    pub best_loss: f64,
+    pub epoch: u64,
+    /// Its validation loss; 0 without validation cells.
+    pub loss: f64,
+    /// Its validation score.
+    pub score: Option<f64>,
 }
 
 /// The whole state.
@@ -65,8 +75,7 @@ pub struct State {
     pub params: Vec<f32>,
     /// First and second moments, two arenas a network.
     pub moments: Vec<f32>,
-    /// Parameters of the best network of each run, one after the other; empty where there is none
-    /// yet.
+    /// Parameters of the best networks: those of all sizes of the first run, of the second, ...
     pub best: Vec<f32>,
 }
 

@@ -1,5 +1,5 @@
 //! The whole run: steps, epochs, checkpoints, until the end or until it is stopped.
-use super::checkpoint::{self, Run};
+use super::checkpoint::{self, Best, Run};
 use super::settings::{Epoch, Fit, Progress, Settings};
 use super::trainer::Trainer;
 use crate::data::cells::TrainingData;
@@ -11,7 +11,7 @@ use std::time::Instant;
 
 type Result<T> = std::result::Result<T, TrainError>;
 
-/// Trains one network: [`fit_all`] with one repeat.
+/// Trains one network: the largest panel of [`fit_all`] with one repeat.
 ///
 /// # Errors
 /// As [`fit_all`].
@@ -24,12 +24,14 @@ pub fn fit<O: Ops>(
     stop: &AtomicBool,
     on_epoch: &mut dyn FnMut(Progress),
 ) -> Result<Fit> {
-    let mut all = fit_all(ops, data, settings, 1, checkpoint, resume, stop, on_epoch)?;
-    Ok(all.swap_remove(0))
+    let all = fit_all(ops, data, settings, 1, checkpoint, resume, stop, on_epoch)?;
+    let fit = all.into_iter().flatten().next();
+    fit.ok_or_else(|| DataError::new("no network was trained", "report this as a bug").into())
 }
 
 /// Trains `repeats` networks side by side on the training cells, the r-th with the seed plus r and as
-/// if it were alone, judges them on the validation cells, and returns the best state of each.
+/// if it were alone, judges them on the validation cells, and returns the best state of each: a list
+/// for each repeat, of its panels of all sizes, the largest first (only those done where it is stopped).
 ///
 /// `checkpoint`: the state is written there after every epoch; `resume`: it is read from there
 /// first. `stop`: asked at every step. `on_epoch`: told of every epoch, with means over the networks.
@@ -46,14 +48,14 @@ pub fn fit_all<O: Ops>(
     resume: bool,
     stop: &AtomicBool,
     on_epoch: &mut dyn FnMut(Progress),
-) -> Result<Vec<Fit>> {
+) -> Result<Vec<Vec<Fit>>> {
     let begin = Instant::now();
     check(data, settings)?;
     check_repeats(settings.seed, repeats)?;
     let fingerprint = checkpoint::fingerprint(
         settings,
         repeats,
-        data.cells.n_cells,
+        data.cells.n_cells + data.stream.as_ref().map_or(0, |s| s.n_train()),
         data.cells.n_genes,
         &format!("{} {}", ops.info().name, ops.variant()),
     );
@@ -95,17 +97,21 @@ pub fn fit_all<O: Ops>(
     let p = std::mem::take(&mut trainer.position);
     trainer.release();
     let seconds = before.0 + begin.elapsed().as_secs_f64();
-    let fit = |(model, run): (_, Run)| Fit {
-        model,
-        history: run.history,
-        steps: p.step,
-        best_epoch: run.best_epoch,
-        best_loss: run.best_loss,
-        seconds,
-        cells_per_second: p.step as f64 * cells / seconds.max(1e-9),
-        stopped,
+    let of_run = |(models, run): (Vec<(_, Best)>, Run)| {
+        let fit = |(model, best): (_, Best)| Fit {
+            model,
+            history: run.history.clone(),
+            steps: p.step,
+            best_epoch: best.epoch,
+            best_loss: best.loss,
+            best_score: best.score,
+            seconds,
+            cells_per_second: p.step as f64 * cells / seconds.max(1e-9),
+            stopped,
+        };
+        models.into_iter().map(fit).collect()
     };
-    Ok(models.into_iter().zip(p.runs).map(fit).collect())
+    Ok(models.into_iter().zip(p.runs.clone()).map(of_run).collect())
 }
 
 /// The last epoch of all runs, its figures averaged.

@@ -5,14 +5,18 @@
 mod across;
 mod batches;
 pub mod checkpoint;
+pub mod consensus;
 mod evaluate;
+mod feed;
 mod fit;
 mod moves;
+pub mod panels;
 pub mod plan;
 pub mod rank;
 mod refine;
 mod release;
 mod result;
+pub mod rules;
 pub mod settings;
 mod stages;
 mod start;

@@ -1,6 +1,6 @@
 //! What happens to the panels between two segments: genes join, genes leave.
 use super::checkpoint::Snapshot;
-use super::plan::Kind;
+use super::plan::{Kind, Segment};
 use super::refine::{Products, additions, missing, new_rows, without_each};
 use super::stages::{self, Stage, row};
 use super::trainer::{Result, Trainer};
@@ -8,18 +8,25 @@ use crate::ops::Ops;
 
 impl<O: Ops> Trainer<'_, O> {
     /// What comes before the first step of a segment.
-    pub(super) fn enter(&mut self, kind: Kind) -> Result<()> {
+    pub(super) fn enter(&mut self, segment: Segment) -> Result<()> {
         let settings = self.settings;
         let Stage::Panel(panel) = &mut self.stage else {
             return Ok(());
         };
         self.position.adam = 0;
         panel.reset_moments(self.ops)?;
-        let Kind::Round(round) = kind else {
-            return Ok(());
+        let round = match segment.kind {
+            Kind::Round(round) => round,
+            Kind::Thin(n) => return self.prune(n),
+            _ => return Ok(()),
         };
-        let room = panel.net.layout.shape.n_in.min(self.data.cells.n_genes) - settings.genes;
-        let count = additions(settings, round, room);
+        let k = settings.sizes()[segment.size];
+        let most = match segment.size {
+            0 => self.data.cells.n_genes,
+            larger => settings.sizes()[larger - 1],
+        };
+        let room = panel.net.layout.shape.n_in.min(most) - k;
+        let count = additions(settings, k, segment.size, round, room);
         if count == 0 {
             return Ok(());
         }
@@ -37,7 +44,13 @@ impl<O: Ops> Trainer<'_, O> {
             let (pass, scaling) = (&self.pass, &self.scaling);
             let (mut q, descent) = missing(self.ops, &own, pass, sample, products, scaling, 1e-2)?;
             panel.genes[r].iter().for_each(|&g| q[g as usize] = -1.0);
-            let mut new: Vec<u32> = (0..q.len() as u32).collect();
+            // a smaller panel lies within the larger one
+            let larger = segment.size.checked_sub(1);
+            let mut new: Vec<u32> = match larger.and_then(|l| self.position.runs[r].best.get(l)) {
+                Some(larger) => larger.genes.clone(),
+                None => (0..q.len() as u32).collect(),
+            };
+            new.retain(|&g| q[g as usize] >= 0.0 && settings.rules.allows(g));
             new.sort_by(|&a, &b| q[b as usize].total_cmp(&q[a as usize]).then(a.cmp(&b)));
             new.truncate(count);
             let rows = new_rows(&own, arena, &new, &descent);
@@ -51,9 +64,9 @@ impl<O: Ops> Trainer<'_, O> {
     }
 
     /// What comes after the last step of a segment.
-    pub(super) fn leave(&mut self, kind: Kind) -> Result<()> {
-        let k = self.settings.genes;
-        match kind {
+    pub(super) fn leave(&mut self, segment: Segment) -> Result<()> {
+        let k = self.settings.sizes()[segment.size];
+        match segment.kind {
             Kind::Select => {
                 let (mut genes, mut params) = (Vec::new(), Vec::new());
                 for r in 0..self.room.models {
@@ -71,24 +84,41 @@ impl<O: Ops> Trainer<'_, O> {
                     sel.release(self.ops);
                 }
             }
-            Kind::Round(_) => {
-                let Stage::Panel(panel) = &self.stage else {
-                    return Ok(());
-                };
-                let mut kept = Vec::with_capacity(self.room.models);
-                for (r, sample) in self.pass.samples.iter().enumerate() {
-                    let losses = without_each(self.ops, &panel.model(r), &self.pass, sample)?;
-                    let mut slots: Vec<usize> = (0..panel.input.n).collect();
-                    slots.sort_by(|&a, &b| losses[b].total_cmp(&losses[a]).then(a.cmp(&b)));
-                    slots.truncate(k);
-                    slots.sort_by_key(|&s| panel.genes[r][s]);
-                    kept.push(slots);
-                }
-                self.keep(&kept)?;
+            Kind::Round(_) => self.prune(k)?,
+            Kind::Finish => {
+                let judged = self.judge()?;
+                self.keep_best(segment.size, &judged)?;
             }
-            Kind::Warm | Kind::Finish => {}
+            Kind::Warm | Kind::Thin(_) => {}
         }
         Ok(())
+    }
+
+    /// Leaves the k genes of each panel whose loss is largest when they are left out, and that keep the
+    /// rules.
+    fn prune(&mut self, k: usize) -> Result<()> {
+        let Stage::Panel(panel) = &self.stage else {
+            return Ok(());
+        };
+        let rules = &self.settings.rules;
+        let mut kept = Vec::with_capacity(self.room.models);
+        for (r, sample) in self.pass.samples.iter().enumerate() {
+            let own = &panel.genes[r];
+            let losses = without_each(self.ops, &panel.model(r), &self.pass, sample)?;
+            let gain = |slot: usize| rules.worth(own[slot], losses[slot] - losses[own.len()]);
+            let mut slots: Vec<usize> = (0..own.len()).collect();
+            slots.sort_by(|&a, &b| gain(b).total_cmp(&gain(a)).then(a.cmp(&b)));
+            let order: Vec<u32> = slots.iter().map(|&s| own[s]).collect();
+            // where the worth of genes finds no panel that keeps the rules, the one that stands does
+            let chosen = rules
+                .choose(&order, k)
+                .unwrap_or_else(|| own[..k.min(own.len())].to_vec());
+            let slot = |g: &u32| own.iter().position(|o| o == g);
+            let mut slots: Vec<usize> = chosen.iter().filter_map(slot).collect();
+            slots.sort_by_key(|&s| own[s]);
+            kept.push(slots);
+        }
+        self.keep(&kept)
     }
 
     /// Leaves only these slots of each run, in this order.
@@ -120,16 +150,21 @@ impl<O: Ops> Trainer<'_, O> {
             Stage::Panel(p) => {
                 // slots from k on are candidates, not part of it
                 Ok(Snapshot {
-                    genes: p.genes[r][..k].to_vec(),
+                    genes: p.genes[r][..p.kept].to_vec(),
                     params: all,
                 })
             }
             Stage::Select(net, _) => {
                 let (from, to) = (&net.layout, stages::panel_layout(self.data, self.settings));
                 let scores = &all[from.scores.offset..from.scores.offset + from.scores.len];
-                let (mut mask, mut genes) = (vec![0.0; scores.len()], vec![0; k]);
-                let mut order = Vec::new();
-                crate::reference::topk::topk(k, scores, &mut order, &mut mask, &mut genes);
+                let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+                order.sort_by(|&a, &b| {
+                    let score = |g: u32| scores[g as usize];
+                    score(b).total_cmp(&score(a)).then(a.cmp(&b))
+                });
+                let chosen = self.settings.rules.choose(&order, k);
+                let mut genes = chosen.unwrap_or_else(|| order[..k].to_vec());
+                genes.sort_unstable();
                 let mut params = vec![0.0; to.len];
                 for (a, b) in from
                     .biases

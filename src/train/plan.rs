@@ -10,6 +10,8 @@ pub enum Kind {
     Warm,
     /// A round of `refine`.
     Round(u64),
+    /// First steps after all but so many genes of the panel left.
+    Thin(usize),
     /// The frozen panel.
     Finish,
 }
@@ -20,7 +22,7 @@ impl Kind {
     pub fn phase(self) -> &'static str {
         match self {
             Self::Select => "select",
-            Self::Warm | Self::Round(_) => "refine",
+            Self::Warm | Self::Round(_) | Self::Thin(_) => "refine",
             Self::Finish => "finish",
         }
     }
@@ -33,6 +35,8 @@ pub struct Segment {
     pub kind: Kind,
     /// Its steps.
     pub steps: u64,
+    /// Which of the sizes of [`Settings::sizes`] it works on.
+    pub size: usize,
 }
 
 /// All segments, and how steps make epochs.
@@ -55,32 +59,49 @@ impl Plan {
         let recipe = &settings.recipe;
         let batch = settings.batch_size.clamp(1, n_train.max(1));
         let epoch_steps = (n_train / batch).max(1) as u64;
-        let own = recipe.select_steps
-            + recipe.warm_steps
-            + recipe.rounds * recipe.round_steps
-            + recipe.finish_steps;
+        let mut segments = Vec::new();
+        let mut add = |kind, steps, size| segments.push(Segment { kind, steps, size });
+        for (size, &k) in settings.sizes().iter().enumerate() {
+            if size > 0 {
+                let mut n = settings.sizes()[size - 1];
+                while n > k {
+                    n = k.max((n as f32 * (1.0 - recipe.thin_share)) as usize);
+                    add(Kind::Thin(n), recipe.round_steps, size);
+                }
+            } else {
+                if settings.panel.is_none() {
+                    add(Kind::Select, recipe.select_steps, size);
+                }
+                add(Kind::Warm, recipe.warm_steps, size);
+            }
+            let rounds = match (size, &settings.panel) {
+                (_, Some(_)) => 0,
+                (0, None) => recipe.rounds,
+                _ => recipe.nested_rounds,
+            };
+            for round in 0..rounds {
+                add(Kind::Round(round), recipe.round_steps, size);
+            }
+            add(Kind::Finish, recipe.finish_steps, size);
+        }
+        let own: u64 = segments.iter().map(|s| s.steps).sum();
         let wanted = settings
             .steps
             .or(settings.epochs.map(|e| e * epoch_steps))
             .unwrap_or(own);
-        let scale = |steps: u64| (steps as f64 * wanted as f64 / own.max(1) as f64).round() as u64;
-        let mut segments = Vec::new();
-        let mut add = |kind, steps: u64| {
-            if steps > 0 {
-                segments.push(Segment { kind, steps });
-            }
-        };
-        add(Kind::Select, scale(recipe.select_steps));
-        add(Kind::Warm, scale(recipe.warm_steps));
-        for round in 0..recipe.rounds {
-            add(Kind::Round(round), scale(recipe.round_steps));
+        for s in &mut segments {
+            let scaled = (s.steps as f64 * wanted as f64 / own.max(1) as f64).round() as u64;
+            // what thins or finishes a panel must be passed
+            let least = u64::from(matches!(s.kind, Kind::Thin(_) | Kind::Finish));
+            s.steps = scaled.max(least);
         }
+        segments.retain(|s| s.steps > 0);
+        // rounding is made good at the end
         let used: u64 = segments.iter().map(|s| s.steps).sum();
-        let steps = wanted.max(used + 1);
-        segments.push(Segment {
-            kind: Kind::Finish,
-            steps: steps - used,
-        });
+        if let Some(last) = segments.last_mut() {
+            last.steps = (last.steps + wanted).saturating_sub(used).max(1);
+        }
+        let steps = segments.iter().map(|s| s.steps).sum();
         Self {
             segments,
             steps,
@@ -103,7 +124,7 @@ pub fn rate(kind: Kind, t: u64, n: u64) -> f64 {
     let f = t as f64 / n as f64;
     match kind {
         Kind::Select => warm(20.0),
-        Kind::Warm | Kind::Round(_) => warm(10.0) * (1.0 - 0.8 * f),
+        Kind::Warm | Kind::Round(_) | Kind::Thin(_) => warm(10.0) * (1.0 - 0.8 * f),
         Kind::Finish => warm(20.0) * 0.5 * (1.0 + (std::f64::consts::PI * f).cos()),
     }
 }

@@ -232,12 +232,24 @@ fn total_losses<O: Ops>(
     Ok(sums)
 }
 
-/// Genes to add in round r of the recipe.
-pub(super) fn additions(settings: &Settings, round: u64, room: usize) -> usize {
-    let [from, to] = settings.recipe.add;
-    let last = settings.recipe.rounds.saturating_sub(1).max(1) as f32;
+/// Genes to add to a panel of k in round r of the recipe, of the largest panel or of a smaller one.
+pub(super) fn additions(
+    settings: &Settings,
+    k: usize,
+    size: usize,
+    round: u64,
+    room: usize,
+) -> usize {
+    let recipe = &settings.recipe;
+    let [from, to] = recipe.add;
+    let rounds = if size == 0 {
+        recipe.rounds
+    } else {
+        recipe.nested_rounds
+    };
+    let last = rounds.saturating_sub(1).max(1) as f32;
     let share = from + (to - from) * round as f32 / last;
-    ((settings.genes as f32 * share).round().max(1.0) as usize).min(room)
+    ((k as f32 * share).round().max(1.0) as usize).min(room)
 }
 
 /// First-layer rows for new genes: half the mean norm of the panel's rows, along the descent.

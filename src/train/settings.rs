@@ -1,9 +1,11 @@
 //! Every setting of training, what it tells while it runs, and what it gives back.
+use super::rules::Rules;
 use crate::data::cells::{Task, TaskKind};
 use crate::data::components;
 use crate::model::panel_model::PanelModel;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Which relaxation of top-k carries the gradient (method.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +21,15 @@ pub enum Relaxation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Genes of the panel.
+    /// Genes of the panel; of the largest one where there are several.
     pub genes: usize,
+    /// What every panel keeps to.
+    #[serde(skip)]
+    pub rules: Arc<Rules>,
+    /// Smaller panels, descending; each lies within the one before.
+    pub nested: Vec<usize>,
+    /// Considered genes of a panel that is given, ascending: only its network is trained.
+    pub panel: Option<Vec<u32>>,
     /// Seed of everything random.
     pub seed: u64,
     /// Widths of the hidden layers; none makes a linear model.
@@ -41,10 +50,23 @@ pub struct Settings {
     pub recipe: Recipe,
 }
 
+impl Settings {
+    /// Panel sizes, descending.
+    #[must_use]
+    pub fn sizes(&self) -> Vec<usize> {
+        std::iter::once(self.genes)
+            .chain(self.nested.iter().copied())
+            .collect()
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             genes: 32,
+            rules: Arc::default(),
+            nested: Vec::new(),
+            panel: None,
             seed: 0,
             hidden: vec![64],
             steps: None,
@@ -102,6 +124,10 @@ pub struct Recipe {
     pub round_steps: u64,
     /// Genes added in the first and the last round, as a share of k.
     pub add: [f32; 2],
+    /// Most genes that leave at once on the way to a smaller panel, as a share of those in play.
+    pub thin_share: f32,
+    /// Rounds of adding and dropping genes of a smaller panel, from the genes of the larger one.
+    pub nested_rounds: u64,
     /// Steps on the frozen panel.
     pub finish_steps: u64,
     /// Weight decay before `finish`.
@@ -137,6 +163,8 @@ impl Default for Recipe {
             rounds: 8,
             round_steps: 60,
             add: [0.5, 0.1],
+            thin_share: 0.3,
+            nested_rounds: 4,
             finish_steps: 400,
             weight_decay: 1e-2,
             finish_weight_decay: 0.3,
@@ -183,7 +211,7 @@ pub struct Progress<'a> {
 /// What training gives back.
 #[derive(Clone, Debug)]
 pub struct Fit {
-    /// The best model.
+    /// The best model of its size.
     pub model: PanelModel,
     /// A row an epoch.
     pub history: Vec<Epoch>,
@@ -193,6 +221,8 @@ pub struct Fit {
     pub best_epoch: u64,
     /// Its validation loss; 0 without validation cells or where the run ended before.
     pub best_loss: f64,
+    /// Its validation score; `None` without validation cells or where the run ended before.
+    pub best_score: Option<f64>,
     /// Wall seconds of training (all sessions of a resumed run).
     pub seconds: f64,
     /// Training cells a second.

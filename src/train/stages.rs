@@ -113,7 +113,9 @@ pub(super) fn select<O: Ops>(
     let net = Net::new(ops, layout, room)?;
     ops.write_f(net.params, params)?;
     let genes = (scaling.mean.as_slice(), scaling.factor.as_slice());
-    let (pages, relaxation) = (data.cells.pages.len(), settings.relaxation);
+    // the windows of a stream may have more pages than the cells that stay
+    let pages = data.stream.as_ref().map_or(data.cells.pages.len(), |_| 2);
+    let relaxation = settings.relaxation;
     let selector = Selector::new(ops, genes, width, room.models, pages, relaxation)?;
     Ok(Stage::Select(net, Box::new(selector)))
 }

@@ -23,6 +23,9 @@ pub(super) fn selection(settings: &Settings, n: usize, f: f64, seed: u32, step: 
     }
 }
 
+/// Starting score of a gene that may not be in the panel: far below every other one.
+const NEVER: f32 = -100.0;
+
 /// Arena of the selection phase: random weights, scores from the ranking.
 pub(super) fn first_scores(
     data: &TrainingData,
@@ -37,24 +40,34 @@ pub(super) fn first_scores(
     for (rank, &g) in ranking.iter().enumerate() {
         let score =
             -settings.recipe.ranking_scale * (1.0 + rank as f32 / settings.genes as f32).ln();
-        params[layout.scores.offset + g as usize] = score;
+        params[layout.scores.offset + g as usize] = if settings.rules.allows(g) {
+            score
+        } else {
+            NEVER
+        };
     }
     params
 }
 
-/// The first k genes of the ranking, ascending; without one, a random choice.
+/// The panel that is given; else the first k genes of the ranking (without one, of a random order) that
+/// keep the rules; ascending.
 pub(super) fn first_panel(
     data: &TrainingData,
     settings: &Settings,
     seed: u64,
     ranking: &[u32],
 ) -> Vec<u32> {
+    if let Some(genes) = &settings.panel {
+        return genes.clone();
+    }
     let all = if ranking.is_empty() {
         order(data.cells.n_genes, seed, u64::MAX - 1)
     } else {
         ranking.to_vec()
     };
-    let mut genes = all[..settings.genes].to_vec();
+    let chosen = settings.rules.choose(&all, settings.genes);
+    // [`super::fit::check`] has found one in this order, or in the ranking's
+    let mut genes = chosen.unwrap_or_else(|| all[..settings.genes].to_vec());
     genes.sort_unstable();
     genes
 }

@@ -1,7 +1,8 @@
 //! The loop over segments and epochs.
 use super::batches::{key, order};
-use super::checkpoint::{Position, Run, Snapshot, State};
+use super::checkpoint::{Best, Position, Run, State};
 use super::evaluate::validation;
+use super::feed::Feed;
 use super::plan::{Kind, Plan, rate};
 use super::rank::round_robin;
 use super::refine::{Pass, Products, without_each};
@@ -30,6 +31,10 @@ pub(super) struct Trainer<'a, O> {
     pub(super) plan: Plan,
     pub(super) scaling: Scaling,
     pub(super) pass: Pass,
+    /// Where the cells of the steps come from, where they are not all those of `pass`.
+    pub(super) feed: Option<Feed>,
+    /// Steps whose cells and factors stand on the device: an epoch's, or a window's.
+    pub(super) order_steps: usize,
     pub(super) room: Room,
     /// Cells of an epoch in order, of each run.
     pub(super) rows: UBuf,
@@ -39,8 +44,8 @@ pub(super) struct Trainer<'a, O> {
     pub(super) products: Option<Products>,
     pub(super) stage: Stage,
     pub(super) position: Position,
-    /// The best parameters so far of each run.
-    pub(super) best: Vec<Vec<f32>>,
+    /// The best parameters so far of each size, of each run.
+    pub(super) best: Vec<Vec<Vec<f32>>>,
 }
 
 impl<'a, O: Ops> Trainer<'a, O> {
@@ -53,10 +58,15 @@ impl<'a, O: Ops> Trainer<'a, O> {
         state: Option<State>,
     ) -> Result<Self> {
         let recipe = &settings.recipe;
-        let plan = Plan::new(settings, data.n_train);
+        let plan = Plan::new(settings, data.all_train());
         let scaling = Scaling::new(data, recipe.scale_power);
         let cells = Cells::new(ops, &data.cells)?;
-        let targets = Targets::new(ops, &data.tasks, data.n_train, recipe.class_weight_power)?;
+        let (power, stream) = (recipe.class_weight_power, &data.stream);
+        let weights = match stream {
+            Some(s) => Targets::class_weights(s.tasks(), s.n_train(), power),
+            None => Targets::class_weights(&data.tasks, data.n_train, power),
+        };
+        let targets = Targets::weighted(ops, &data.tasks, &weights)?;
         let tasks = data.tasks.len();
         let sample = |r: usize| {
             let mut sample = order(data.n_train, settings.seed + r as u64, u64::MAX);
@@ -71,6 +81,8 @@ impl<'a, O: Ops> Trainer<'a, O> {
             tasks,
         };
         let steps = plan.epoch_steps as usize;
+        let window = stream.as_ref().map(|s| s.window_steps(plan.batch));
+        let order_steps = window.unwrap_or(steps).min(steps);
         let width = settings.hidden.first().copied();
         let width = width.unwrap_or(stages::n_out(data));
         let pass = Pass {
@@ -83,8 +95,14 @@ impl<'a, O: Ops> Trainer<'a, O> {
             scales: ops.alloc_f("factors of the losses", tasks)?,
             spare: ops.alloc_f("ablated sums", room.max_rows * width)?,
         };
-        let rows = ops.alloc_u("order of the cells", models * stride(steps * plan.batch))?;
-        let scales = ops.alloc_f("factors of the losses", models * stride(steps * tasks))?;
+        let rows = ops.alloc_u(
+            "order of the cells",
+            models * stride(order_steps * plan.batch),
+        )?;
+        let scales = ops.alloc_f(
+            "factors of the losses",
+            models * stride(order_steps * tasks),
+        )?;
         let losses = ops.alloc_f("losses of the steps", models * stride(steps * tasks))?;
         let ranking = if recipe.ranking {
             round_robin(data)
@@ -137,10 +155,12 @@ impl<'a, O: Ops> Trainer<'a, O> {
         if !state.moments.is_empty() {
             ops.write_f(stage.net().moments, &state.moments)?;
         }
-        let best = match state.best.len() / models {
-            0 => vec![Vec::new(); models],
-            n => state.best.chunks_exact(n).map(<[f32]>::to_vec).collect(),
-        };
+        let sizes = position.runs.iter().map(|r| r.best.len());
+        let arena = state.best.len() / sizes.sum::<usize>().max(1);
+        let mut arenas = state.best.chunks_exact(arena.max(1)).map(<[f32]>::to_vec);
+        let runs = position.runs.iter();
+        let best = runs.map(|r| arenas.by_ref().take(r.best.len()).collect());
+        let best = best.collect();
         let mut trainer = Self {
             ops,
             data,
@@ -148,6 +168,8 @@ impl<'a, O: Ops> Trainer<'a, O> {
             plan,
             scaling,
             pass,
+            feed: stream.clone().map(|s| Feed::new(s, weights)),
+            order_steps,
             room,
             rows,
             scales,
@@ -161,42 +183,25 @@ impl<'a, O: Ops> Trainer<'a, O> {
         Ok(trainer)
     }
 
-    /// Puts the order of the epoch that the next step belongs to on the device, and the factors of its
-    /// losses.
-    fn load_order(&mut self) -> Result<()> {
-        let (steps, batch) = (self.plan.epoch_steps as usize, self.plan.batch);
-        let epoch = self.position.step / self.plan.epoch_steps;
-        let tasks = self.pass.targets.tasks.len();
-        let (mut rows, mut scales) = (Vec::new(), Vec::new());
-        for r in 0..self.room.models {
-            let mut cells = order(self.data.n_train, self.settings.seed + r as u64, epoch);
-            cells.truncate(steps * batch);
-            for cells in cells.chunks_exact(batch) {
-                scales.extend(self.pass.targets.scales(&self.pass.task_weights, cells));
-            }
-            rows.extend(cells);
-            rows.resize((r + 1) * stride(steps * batch), 0);
-            scales.resize((r + 1) * stride(steps * tasks), 0.0);
-        }
-        self.ops.write_u(self.rows, &rows)?;
-        Ok(self.ops.write_f(self.scales, &scales)?)
-    }
-
     pub(super) fn one_step(&mut self) -> Result<()> {
         let segment = self.plan.segments[self.position.segment];
         if self.position.local == 0 {
-            self.enter(segment.kind)?;
+            self.enter(segment)?;
         }
         let in_epoch = (self.position.step % self.plan.epoch_steps) as usize;
+        let in_order = in_epoch % self.order_steps;
+        if in_order == 0 && in_epoch > 0 {
+            self.load_order()?;
+        }
         let (steps, tasks) = (self.plan.epoch_steps as usize, self.room.tasks);
         let batch = Batch {
             rows: self.rows,
-            offset: in_epoch * self.plan.batch,
+            offset: in_order * self.plan.batch,
             n: self.plan.batch,
-            row_stride: stride(steps * self.plan.batch),
+            row_stride: stride(self.order_steps * self.plan.batch),
             scales: self.scales,
-            scale_offset: in_epoch * tasks,
-            scale_stride: stride(steps * tasks),
+            scale_offset: in_order * tasks,
+            scale_stride: stride(self.order_steps * tasks),
         };
         let slot = Slot {
             losses: self.losses,
@@ -229,7 +234,10 @@ impl<'a, O: Ops> Trainer<'a, O> {
             seed,
             step,
         };
-        let (cells, targets) = (&self.pass.cells, &self.pass.targets);
+        let (cells, targets) = match self.feed.as_ref().and_then(Feed::now) {
+            Some((cells, targets)) => (cells, targets),
+            None => (&self.pass.cells, &self.pass.targets),
+        };
         match &self.stage {
             Stage::Select(net, sel) => {
                 let f = self.position.local as f64 / segment.steps as f64;
@@ -247,7 +255,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
         self.position.step += 1;
         self.position.local += 1;
         if self.position.local == segment.steps {
-            self.leave(segment.kind)?;
+            self.leave(segment)?;
             self.position.segment += 1;
             self.position.local = 0;
         }
@@ -288,15 +296,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
             n => n,
         };
         let losses = self.ops.read_f(self.losses)?;
-        let k = self.settings.genes;
-        let judged = validation(
-            self.ops,
-            &mut self.stage,
-            self.data,
-            &self.pass,
-            &self.scaling,
-            k,
-        )?;
+        let judged = self.judge()?;
         let at = self.position.segment.min(self.plan.segments.len() - 1);
         // at the end of a segment the position already names the next one
         let at = if self.position.local == 0 && self.position.segment < self.plan.segments.len() {
@@ -304,9 +304,9 @@ impl<'a, O: Ops> Trainer<'a, O> {
         } else {
             at
         };
-        let kind = self.plan.segments[at].kind;
+        let segment = self.plan.segments[at];
         let gap = self.losses.len / self.room.models;
-        for (r, judged) in judged.into_iter().enumerate() {
+        for (r, judged) in judged.iter().enumerate() {
             let own = &losses[r * gap..][..steps as usize * self.room.tasks];
             let train_loss = own.iter().map(|&l| f64::from(l)).sum::<f64>() / steps as f64;
             if !train_loss.is_finite() {
@@ -320,23 +320,52 @@ impl<'a, O: Ops> Trainer<'a, O> {
             run.history.push(Epoch {
                 epoch,
                 step: self.position.step,
-                phase: kind.phase().to_string(),
+                phase: segment.kind.phase().to_string(),
                 train_loss,
                 validation_loss: judged.map(|j| j.0),
                 validation_score: judged.map(|j| j.1),
             });
-            // without validation cells the last network is the one
-            let loss = judged.map_or(f64::NEG_INFINITY, |j| j.0);
-            if kind == Kind::Finish && (self.best[r].is_empty() || loss <= run.best_loss) {
-                run.best_epoch = epoch;
-                run.best_loss = if loss.is_finite() { loss } else { 0.0 };
-                let snapshot = self.snapshot(r)?;
-                self.position.runs[r].best_genes = snapshot.genes;
-                self.best[r] = snapshot.params;
-            }
+        }
+        if segment.kind == Kind::Finish {
+            self.keep_best(segment.size, &judged)?;
         }
         if self.position.segment < self.plan.segments.len() {
             self.load_order()?;
+        }
+        Ok(())
+    }
+
+    /// Validation loss and score of the panels as they stand.
+    pub(super) fn judge(&mut self) -> Result<Vec<Option<(f64, f64)>>> {
+        let k = self.settings.genes;
+        let (stage, scaling) = (&mut self.stage, &self.scaling);
+        Ok(validation(
+            self.ops, stage, self.data, &self.pass, scaling, k,
+        )?)
+    }
+
+    /// Keeps the networks as they stand where they are the best of their size so far.
+    pub(super) fn keep_best(&mut self, size: usize, judged: &[Option<(f64, f64)>]) -> Result<()> {
+        for (r, judged) in judged.iter().enumerate() {
+            let run = &self.position.runs[r];
+            // without validation cells the last network is the one
+            let better = |b: &Best| judged.is_none_or(|j| j.0 <= b.loss);
+            if !run.best.get(size).is_none_or(better) {
+                continue;
+            }
+            let epoch = run.history.len() as u64;
+            let snapshot = self.snapshot(r)?;
+            let best = Best {
+                genes: snapshot.genes,
+                epoch,
+                loss: judged.map_or(0.0, |j| j.0),
+                score: judged.map(|j| j.1),
+            };
+            let run = &mut self.position.runs[r];
+            run.best.truncate(size);
+            run.best.push(best);
+            self.best[r].truncate(size);
+            self.best[r].push(snapshot.params);
         }
         Ok(())
     }
@@ -353,37 +382,45 @@ impl<'a, O: Ops> Trainer<'a, O> {
             position: self.position.clone(),
             params: self.ops.read_f(params)?,
             moments: self.ops.read_f(moments)?,
-            best: self.best.concat(),
+            best: self.best.concat().concat(),
         })
     }
 
-    /// The best network of each run with the exact loss of each gene, genes by descending score.
-    pub(super) fn finish(&mut self) -> Result<Vec<PanelModel>> {
+    /// The best network of each size of each run with the exact loss of each gene, genes by descending
+    /// score.
+    pub(super) fn finish(&mut self) -> Result<Vec<Vec<(PanelModel, Best)>>> {
         let room = Room {
             models: 1,
             ..self.room
         };
         let (data, settings) = (self.data, self.settings);
-        let mut models = Vec::with_capacity(self.room.models);
+        let mut runs = Vec::with_capacity(self.room.models);
         for r in 0..self.room.models {
-            let snapshot = if self.best[r].is_empty() {
-                let run = &mut self.position.runs[r];
-                run.best_epoch = run.history.len() as u64;
-                self.snapshot(r)?
-            } else {
-                Snapshot {
-                    genes: self.position.runs[r].best_genes.clone(),
-                    params: self.best[r].clone(),
-                }
-            };
-            let (k, params) = (snapshot.genes.len(), snapshot.params);
-            let mut panel = stages::panel(self.ops, data, settings, room, &params)?;
-            panel.set_genes(self.ops, &self.scaling, vec![snapshot.genes], k)?;
-            let losses = without_each(self.ops, &panel, &self.pass, &self.pass.samples[r])?;
-            let scores: Vec<f64> = losses[..k].iter().map(|l| l - losses[k]).collect();
-            models.push(model(data, &self.scaling, &panel, &params, &scores));
-            panel.release(self.ops);
+            let mut bests = self.position.runs[r].best.clone();
+            let mut arenas = std::mem::take(&mut self.best[r]);
+            if bests.is_empty() {
+                // stopped before any panel was frozen: the network as it stands
+                let snapshot = self.snapshot(r)?;
+                bests.push(Best {
+                    genes: snapshot.genes,
+                    epoch: self.position.runs[r].history.len() as u64,
+                    ..Best::default()
+                });
+                arenas.push(snapshot.params);
+            }
+            let mut models = Vec::with_capacity(bests.len());
+            for (best, params) in bests.into_iter().zip(arenas) {
+                let k = best.genes.len();
+                let mut panel = stages::panel(self.ops, data, settings, room, &params)?;
+                panel.set_genes(self.ops, &self.scaling, vec![best.genes.clone()], k)?;
+                let losses = without_each(self.ops, &panel, &self.pass, &self.pass.samples[r])?;
+                let scores: Vec<f64> = losses[..k].iter().map(|l| l - losses[k]).collect();
+                let model = model(data, &self.scaling, &panel, &params, &scores);
+                models.push((model, best));
+                panel.release(self.ops);
+            }
+            runs.push(models);
         }
-        Ok(models)
+        Ok(runs)
     }
 }

@@ -102,7 +102,9 @@ pub fn planted(
             inv_sd,
             clip: vec![100.0; n_genes],
         },
-        transform: Transform::Log,
+        include: Vec::new(),
+        stream: None,
+        transform: Transform::AsIs,
         tasks: vec![Task {
             name: "class".into(),
             kind,

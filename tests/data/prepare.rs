@@ -30,9 +30,9 @@ fn task(column: Column, as_label: bool) -> Result<Task, DataError> {
 #[test]
 fn counts_become_log1p_per_ten_thousand() {
     let p = with(&counts(), InputChoice::Auto).expect("prepares");
-    assert_eq!(p.transform, Transform::Counts);
+    assert_eq!(p.transform, Transform::Log);
     let mut compared = 0;
-    for (got, raw) in dense(&p.x).iter().zip(counts()) {
+    for (got, raw) in dense(p.x.csr().expect("in memory")).iter().zip(counts()) {
         let total: f64 = raw.iter().map(|v| f64::from(*v)).sum();
         for (g, r) in got.iter().zip(raw) {
             let wanted = if total > 0.0 {
@@ -49,7 +49,7 @@ fn counts_become_log1p_per_ten_thousand() {
     }
     assert_eq!(compared, 84);
     // scanpy 1.11: normalize_total(target_sum=1e4), log1p: cell 0, gene 3 holds 3 of 8 counts
-    assert!((dense(&p.x)[0][3] - 8.229_778).abs() < 1e-5);
+    assert!((dense(p.x.csr().expect("in memory"))[0][3] - 8.229_778).abs() < 1e-5);
     assert!(
         p.notices[0].contains("1 cells have no counts"),
         "{:?}",
@@ -62,7 +62,10 @@ fn the_input_can_be_chosen() {
     let mut log = counts();
     log[0][3] = 1.25;
     let p = with(&log, InputChoice::Auto).expect("prepares");
-    assert_eq!((p.transform, dense(&p.x)), (Transform::Log, log.clone()));
+    assert_eq!(
+        (p.transform, dense(p.x.csr().expect("in memory"))),
+        (Transform::AsIs, log.clone())
+    );
     assert!(
         p.notices[0].contains("taken as log values"),
         "{:?}",
@@ -72,17 +75,48 @@ fn the_input_can_be_chosen() {
     log[0][3] = 1000.5;
     let p = with(&log, InputChoice::Auto).expect("prepares");
     assert!(p.notices[0].contains("FPKM"), "{:?}", p.notices);
-    let p = with(&log, InputChoice::Counts).expect("prepares");
-    assert_eq!(p.transform, Transform::Counts);
-    let p = with(&counts(), InputChoice::Log).expect("prepares");
-    assert_eq!((p.transform, dense(&p.x)), (Transform::Log, counts()));
+    let p = with(&log, InputChoice::Log).expect("prepares");
+    assert_eq!(p.transform, Transform::Log);
+    let p = with(&counts(), InputChoice::AsIs).expect("prepares");
+    assert_eq!(
+        (p.transform, dense(p.x.csr().expect("in memory"))),
+        (Transform::AsIs, counts())
+    );
     let p = with(&counts(), InputChoice::Binary).expect("prepares");
     assert_eq!(p.transform, Transform::Binary);
     let wanted: Vec<Vec<f32>> = counts()
         .iter()
         .map(|r| r.iter().map(|v| f32::from(u8::from(*v > 0.0))).collect())
         .collect();
-    assert_eq!(dense(&p.x), wanted);
+    assert_eq!(dense(p.x.csr().expect("in memory")), wanted);
+}
+
+#[test]
+fn log_counts_need_no_totals() {
+    let p = with(&counts(), InputChoice::LogCounts).expect("prepares");
+    assert_eq!(p.transform, Transform::LogCounts);
+    let wanted: Vec<Vec<f32>> = counts()
+        .iter()
+        .map(|r| r.iter().map(|v| f64::from(*v).ln_1p() as f32).collect())
+        .collect();
+    assert_eq!(dense(p.x.csr().expect("in memory")), wanted);
+    assert_eq!(p.notices.len(), 1, "{:?}", p.notices);
+    // what looks like logarithms is not quietly taken for counts
+    let mut log = counts();
+    log[0][3] = 1.25;
+    for (input, doubted) in [
+        (InputChoice::Log, true),
+        (InputChoice::LogCounts, true),
+        (InputChoice::AsIs, false),
+    ] {
+        let p = with(&log, input).expect("prepares");
+        assert_eq!(
+            p.notices[0].contains("--input none"),
+            doubted,
+            "{:?}",
+            p.notices
+        );
+    }
 }
 
 #[test]
@@ -95,8 +129,9 @@ fn values_that_cannot_be_are_named() {
     ] {
         for input in [
             InputChoice::Auto,
-            InputChoice::Counts,
             InputChoice::Log,
+            InputChoice::LogCounts,
+            InputChoice::AsIs,
             InputChoice::Binary,
         ] {
             let mut x = counts();

@@ -2,6 +2,7 @@
 use super::*;
 use std::collections::BTreeSet;
 use yoto_gpu::data::cells::{SealedTest, Targets, TaskKind, TrainingData};
+use yoto_gpu::data::filter::GeneFilter;
 use yoto_gpu::data::packed::{quantise, unpack};
 use yoto_gpu::data::prepare::{InputChoice, prepare};
 use yoto_gpu::data::split::{SplitSettings, SplitSummary, split};
@@ -60,7 +61,7 @@ fn run(
         dataset(rows, columns),
         &names(&["y"]),
         &[],
-        InputChoice::Log,
+        InputChoice::AsIs,
     )?;
     split(p, settings)
 }
@@ -107,7 +108,7 @@ fn sizes_strata_and_seeds() {
         panic!("not classes")
     };
     let train = class_counts(&Targets::Classes(codes[..140].to_vec()));
-    let opened = test.clone().open();
+    let opened = test.clone().open(None).expect("opens");
     let tested = class_counts(&opened.tasks[0].targets);
     // 20 % of 100, 60, 31, 5, 3, 1 by largest remainder; nothing of the class of one cell
     assert_eq!(tested, [20, 12, 6, 1, 1, 0]);
@@ -132,7 +133,10 @@ fn sizes_strata_and_seeds() {
     };
     let (_, test, s) = run(vec![("y", classes())], &rows(), &plain).expect("splits");
     assert_eq!((s.train, s.validation, s.test), (140, 20, 40));
-    assert_ne!(class_counts(&test.open().tasks[0].targets), tested);
+    assert_ne!(
+        class_counts(&test.open(None).expect("opens").tasks[0].targets),
+        tested
+    );
 }
 
 #[test]
@@ -292,9 +296,13 @@ fn a_column_may_give_the_split() {
 
 #[test]
 fn test_cells_do_not_touch_training_data() {
-    for max_genes in [None, Some(11)] {
+    for max_considered in [None, Some(11)] {
         let settings = SplitSettings {
-            max_genes,
+            genes: GeneFilter {
+                max_considered,
+                min_cells: 40,
+                ..GeneFilter::default()
+            },
             ..seed(1)
         };
         let (a, _, s) = run(vec![("y", classes())], &rows(), &settings).expect("splits");
@@ -383,7 +391,10 @@ fn statistics_are_those_of_the_training_cells() {
 #[test]
 fn the_most_variable_genes_are_kept() {
     let settings = SplitSettings {
-        max_genes: Some(5),
+        genes: GeneFilter {
+            max_considered: Some(5),
+            ..GeneFilter::default()
+        },
         ..seed(2)
     };
     let (data, _, s) = run(vec![("y", classes())], &rows(), &settings).expect("splits");
@@ -438,7 +449,10 @@ fn regressions_are_scaled_by_training_cells() {
         .collect();
     let run = |values: Vec<f64>| {
         let d = dataset(&rows(), vec![("t", Column::Numeric(values))]);
-        split(prepare(d, &[], &names(&["t"]), InputChoice::Log)?, &seed(5))
+        split(
+            prepare(d, &[], &names(&["t"]), InputChoice::AsIs)?,
+            &seed(5),
+        )
     };
     let (data, test, s) = run(t.clone()).expect("splits");
     disjoint(&s, 23);
@@ -452,6 +466,9 @@ fn regressions_are_scaled_by_training_cells() {
         panic!("kind")
     };
     assert!((m - mean).abs() < 1e-12 && (d - sd).abs() < 1e-12 && sd > 1.0);
-    assert_eq!(test.open().tasks[0].kind, data.tasks[0].kind);
+    assert_eq!(
+        test.open(None).expect("opens").tasks[0].kind,
+        data.tasks[0].kind
+    );
     refuses(run(vec![3.0; N]), &["same value", "\"t\""]);
 }

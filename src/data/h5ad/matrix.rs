@@ -26,8 +26,33 @@ pub(super) fn read(
     } else {
         dense(&raw::dataset(file, "X", 2)?, n_obs, n_vars)?
     };
-    tidy(&mut x, notices);
+    let changed = tidy(&mut x);
+    tell(changed, notices);
     Ok(x)
+}
+
+/// A sparse X whose pointers were checked.
+pub(in crate::data) struct Parts {
+    /// Whether it goes by rows.
+    by_rows: bool,
+    /// Genes.
+    pub(in crate::data) n_vars: usize,
+    /// Where each row (or column) begins: from 0, never falling, to the number of values.
+    pub(in crate::data) pointers: Vec<usize>,
+    /// Column (or row) of each value, not checked.
+    pub(in crate::data) indices: Dataset,
+    /// The values.
+    pub(in crate::data) data: Dataset,
+}
+
+/// X where it is sparse and goes by rows, to be read piece by piece; `None` otherwise.
+pub(in crate::data) fn by_rows(file: &File, n_obs: usize, n_vars: usize) -> Result<Option<Parts>> {
+    let possible = 1..=u32::MAX as usize;
+    if !raw::is_group(file, "X") || !possible.contains(&n_obs) || !possible.contains(&n_vars) {
+        return Ok(None);
+    }
+    let parts = parts(&raw::group(file, "X")?, n_obs, n_vars)?;
+    Ok(Some(parts).filter(|p| p.by_rows))
 }
 
 fn check_shape(found: [usize; 2], n_obs: usize, n_vars: usize) -> Result<()> {
@@ -40,7 +65,7 @@ fn check_shape(found: [usize; 2], n_obs: usize, n_vars: usize) -> Result<()> {
     )))
 }
 
-fn sparse(x: &Group, n_obs: usize, n_vars: usize) -> Result<Csr> {
+fn parts(x: &Group, n_obs: usize, n_vars: usize) -> Result<Parts> {
     let encoding = raw::text_attr(x, "encoding-type")
         .or_else(|| raw::text_attr(x, "h5sparse_format").map(|f| format!("{f}_matrix")));
     let by_rows = match encoding.as_deref() {
@@ -64,11 +89,7 @@ fn sparse(x: &Group, n_obs: usize, n_vars: usize) -> Result<Csr> {
     let indptr = raw::dataset(x, "indptr", 1)?;
     let indices = raw::dataset(x, "indices", 1)?;
     let data = raw::dataset(x, "data", 1)?;
-    let (major, minor) = if by_rows {
-        (n_obs, n_vars)
-    } else {
-        (n_vars, n_obs)
-    };
+    let major = if by_rows { n_obs } else { n_vars };
     let nnz = data.size();
     if indptr.size() != major + 1 || indices.size() != nnz {
         return Err(damaged(format!(
@@ -85,24 +106,41 @@ fn sparse(x: &Group, n_obs: usize, n_vars: usize) -> Result<Csr> {
             "X/indptr does not rise from 0 to {nnz}, the number of values"
         )));
     }
-    let pointers: Vec<usize> = pointers.into_iter().map(|p| p as usize).collect();
-    if by_rows {
-        let mut columns = reserve(nnz)?;
-        let mut values = reserve(nnz)?;
-        for begin in (0..nnz).step_by(SLICE) {
-            let range = begin..nnz.min(begin + SLICE);
-            columns.extend(checked(&indices, range.clone(), minor)?);
-            values.extend(raw::slice::<f32>(&data, range)?);
-        }
-        return Ok(Csr {
-            n_obs,
-            n_vars,
-            indptr: pointers,
-            indices: columns,
-            values,
-        });
+    Ok(Parts {
+        by_rows,
+        n_vars,
+        pointers: pointers.into_iter().map(|p| p as usize).collect(),
+        indices,
+        data,
+    })
+}
+
+fn sparse(x: &Group, n_obs: usize, n_vars: usize) -> Result<Csr> {
+    let Parts {
+        by_rows,
+        pointers,
+        indices,
+        data,
+        ..
+    } = parts(x, n_obs, n_vars)?;
+    if !by_rows {
+        return from_columns(n_obs, n_vars, &pointers, &indices, &data);
     }
-    from_columns(n_obs, n_vars, &pointers, &indices, &data)
+    let nnz = data.size();
+    let mut columns = reserve(nnz)?;
+    let mut values = reserve(nnz)?;
+    for begin in (0..nnz).step_by(SLICE) {
+        let range = begin..nnz.min(begin + SLICE);
+        columns.extend(checked(&indices, range.clone(), n_vars)?);
+        values.extend(raw::slice::<f32>(&data, range)?);
+    }
+    Ok(Csr {
+        n_obs,
+        n_vars,
+        indptr: pointers,
+        indices: columns,
+        values,
+    })
 }
 
 /// CSC to CSR by counting: one pass over the row numbers, then one over everything.
@@ -158,11 +196,16 @@ fn checked(set: &Dataset, range: std::ops::Range<usize>, limit: usize) -> Result
         .into_iter()
         .map(|i| match u32::try_from(i) {
             Ok(i) if (i as usize) < limit => Ok(i),
-            _ => Err(damaged(format!(
-                "X/indices holds {i}, but must lie below {limit}"
-            ))),
+            _ => Err(out_of_range(i, limit)),
         })
         .collect()
+}
+
+/// The error of an index that is not below `limit`.
+pub(in crate::data) fn out_of_range(found: i64, limit: usize) -> DataError {
+    damaged(format!(
+        "X/indices holds {found}, but must lie below {limit}"
+    ))
 }
 
 fn reserve<T>(n: usize) -> Result<Vec<T>> {
@@ -206,8 +249,9 @@ fn dense(set: &Dataset, n_obs: usize, n_vars: usize) -> Result<Csr> {
     Ok(x)
 }
 
-/// Sorts columns within rows, sums duplicates and drops zeros, in place.
-fn tidy(x: &mut Csr, notices: &mut Vec<String>) {
+/// Sorts columns within rows, sums duplicates and drops zeros, in place; gives the rows that were out of order
+/// and the duplicates.
+pub(in crate::data) fn tidy(x: &mut Csr) -> (usize, usize) {
     let (mut unsorted, mut duplicates) = (0usize, 0usize);
     let mut row: Vec<(u32, f32)> = Vec::new();
     let (mut begin, mut write) = (0, 0);
@@ -251,6 +295,11 @@ fn tidy(x: &mut Csr, notices: &mut Vec<String>) {
     x.indptr[x.n_obs] = write;
     x.indices.truncate(write);
     x.values.truncate(write);
+    (unsorted, duplicates)
+}
+
+/// Tells what [`tidy`] changed.
+pub(in crate::data) fn tell((unsorted, duplicates): (usize, usize), notices: &mut Vec<String>) {
     if unsorted > 0 {
         notices.push(format!(
             "the genes of {unsorted} cells were stored out of order and were sorted"

@@ -4,10 +4,12 @@
 //! stores before anything is allocated, and indices are checked before they are used.
 //! Source: the AnnData on-disk format, <https://anndata.readthedocs.io/en/latest/fileformat-prose.html>.
 mod frame;
-mod matrix;
-mod raw;
+pub(super) mod matrix;
+pub(super) mod raw;
 
-use super::dataset::{Column, Dataset};
+use super::dataset::{Column, Csr, Dataset};
+use super::matrix::Matrix;
+use super::store::{self, Room};
 use crate::error::DataError;
 use hdf5::{File, LocationType};
 use std::collections::{BTreeMap, HashSet};
@@ -26,16 +28,58 @@ const RESAVE: &str = "read it in Python with a current anndata (0.8 or later) an
 /// A [`DataError`] whose text begins with the path: no such file, not HDF5, no X, a column that is
 /// not there, an old or damaged layout, a filter that cannot be undone.
 pub fn read(path: &Path, columns: &[String]) -> Result<Dataset> {
+    let (dataset, x) = read_file(path, columns, matrix::read)?;
+    Ok(Dataset { x, ..dataset })
+}
+
+/// As [`read`], but X stays as it is stored where it is sparse and goes by rows, in memory or in a temporary
+/// file as `room` says of the numbers of cells, genes and stored values; the data set's own X is without
+/// values.
+///
+/// # Errors
+/// As [`read`]; a temporary file that cannot be written.
+pub fn open_rows(
+    path: &Path,
+    columns: &[String],
+    room: &dyn Fn(usize, usize, usize) -> Result<Room>,
+) -> Result<(Dataset, Matrix)> {
+    // addresses in the file count from its signature, which stands at its begin where there is no user block
+    let direct = std::fs::File::open(path).ok().filter(|file| {
+        let mut head = Vec::new();
+        let read = file.take(8).read_to_end(&mut head);
+        read.is_ok() && head == b"\x89HDF\r\n\x1a\n"
+    });
+    read_file(path, columns, |file, n_obs, n_vars, notices| {
+        Ok(match matrix::by_rows(file, n_obs, n_vars)? {
+            Some(parts) => {
+                let room = room(n_obs, n_vars, parts.data.size())?;
+                Matrix::Store(store::load(&parts, direct.as_ref(), &room, notices)?)
+            }
+            None => Matrix::Csr(matrix::read(file, n_obs, n_vars, notices)?),
+        })
+    })
+}
+
+/// Reads all but X, and X by `load` from the file, the numbers of cells and genes.
+fn read_file<X>(
+    path: &Path,
+    columns: &[String],
+    load: impl FnOnce(&File, usize, usize, &mut Vec<String>) -> Result<X>,
+) -> Result<(Dataset, X)> {
     let shown = path.display().to_string();
-    read_file(path, columns)
-        .map(|dataset| Dataset {
-            path: shown.clone(),
-            ..dataset
+    read_parts(path, columns, load)
+        .map(|(dataset, x)| {
+            let path = shown.clone();
+            (Dataset { path, ..dataset }, x)
         })
         .map_err(|e| DataError::new(format!("{shown}: {}", e.what), e.hint))
 }
 
-fn read_file(path: &Path, columns: &[String]) -> Result<Dataset> {
+fn read_parts<X>(
+    path: &Path,
+    columns: &[String],
+    load: impl FnOnce(&File, usize, usize, &mut Vec<String>) -> Result<X>,
+) -> Result<(Dataset, X)> {
     let file = open(path)?;
     for part in ["obs", "var"] {
         if !file.link_exists(part) {
@@ -68,7 +112,7 @@ fn read_file(path: &Path, columns: &[String]) -> Result<Dataset> {
             found.insert(name.clone(), column);
         }
     }
-    let x = matrix::read(&file, obs_names.len(), var_names.len(), &mut notices)?;
+    let x = load(&file, obs_names.len(), var_names.len(), &mut notices)?;
     let distinct: HashSet<&str> = obs_names.iter().map(String::as_str).collect();
     if distinct.len() < obs_names.len() {
         notices.push(format!(
@@ -85,14 +129,15 @@ fn read_file(path: &Path, columns: &[String]) -> Result<Dataset> {
             renamed.len()
         ));
     }
-    Ok(Dataset {
+    let dataset = Dataset {
         path: String::new(),
-        x,
+        x: Csr::zeros(obs_names.len(), var_names.len()),
         obs_names,
         var_names,
         columns: found,
         notices,
-    })
+    };
+    Ok((dataset, x))
 }
 
 fn open(path: &Path) -> Result<File> {

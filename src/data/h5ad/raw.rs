@@ -19,7 +19,7 @@ pub(super) fn short(e: &hdf5::Error) -> String {
 }
 
 /// An error of a damaged or unreadable part.
-pub(super) fn damaged(what: impl Into<String>) -> DataError {
+pub(in crate::data) fn damaged(what: impl Into<String>) -> DataError {
     DataError::new(
         what,
         "the file is damaged or was not written by AnnData: check that anndata.read_h5ad(path) reads it",
@@ -99,7 +99,10 @@ fn check_filters(set: &Dataset, shown: &str) -> Result<()> {
 }
 
 /// Reads `range` of a one-dimensional dataset, converted to `T`.
-pub(super) fn slice<T: H5Type>(set: &Dataset, range: std::ops::Range<usize>) -> Result<Vec<T>> {
+pub(in crate::data) fn slice<T: H5Type>(
+    set: &Dataset,
+    range: std::ops::Range<usize>,
+) -> Result<Vec<T>> {
     set.read_slice_1d::<T, _>(range)
         .map(|a| a.into_iter().collect())
         .map_err(|e| unreadable(set, &e))
@@ -127,7 +130,7 @@ pub(super) fn numbers<T: H5Type>(set: &Dataset) -> Result<Vec<T>> {
 }
 
 /// The error where the host has no memory for `n` elements.
-pub(super) fn no_memory(n: usize) -> DataError {
+pub(in crate::data) fn no_memory(n: usize) -> DataError {
     DataError::new(
         format!("no memory for {n} values"),
         "use a machine with more memory, or fewer cells or genes",
@@ -173,7 +176,7 @@ pub(super) fn strings(set: &Dataset) -> Result<Vec<String>> {
 }
 
 /// Type of the elements.
-pub(super) fn descriptor(set: &Container) -> Result<TypeDescriptor> {
+pub(in crate::data) fn descriptor(set: &Container) -> Result<TypeDescriptor> {
     set.dtype().and_then(|t| t.to_descriptor()).map_err(|e| {
         damaged(format!(
             "{} has a type that is not known: {}",

@@ -1,0 +1,215 @@
+//! From the CSR group of an `.h5ad` file to a [`Store`], block by block.
+use super::elements::Numbers;
+use super::{Form, Place, Room, Seen, Store, temporary};
+use crate::data::dataset::Csr;
+use crate::data::h5ad::matrix::{Parts, out_of_range, tell, tidy};
+use crate::data::h5ad::raw::no_memory;
+use crate::error::DataError;
+use rayon::prelude::*;
+use std::fs::File;
+use std::io::Write;
+
+/// Stored values of a block.
+const BLOCK: usize = 2 << 20;
+/// Largest count of the short form, and most genes.
+const MOST: f32 = 65_535.0;
+
+/// Reads the rows of a CSR group. `file` is the same file, which holds HDF5's signature at its begin.
+///
+/// # Errors
+/// A file that is damaged, a temporary file that cannot be written.
+pub(in crate::data) fn load(
+    parts: &Parts,
+    file: Option<&File>,
+    room: &Room,
+    notices: &mut Vec<String>,
+) -> Result<Store, DataError> {
+    let indices = Numbers::new::<u32>(file, &parts.indices)?;
+    let data = Numbers::new::<f32>(file, &parts.data)?;
+    let n_obs = parts.pointers.len() - 1;
+    let mut builder = Builder::new(parts, room)?;
+    let mut changed = (0, 0);
+    let mut block = Csr {
+        n_obs: 0,
+        n_vars: parts.n_vars,
+        indptr: Vec::new(),
+        indices: Vec::new(),
+        values: Vec::new(),
+    };
+    let mut first = 0;
+    while first < n_obs {
+        let from = parts.pointers[first];
+        let mut last = first + 1;
+        while last < n_obs && parts.pointers[last + 1] - from <= BLOCK {
+            last += 1;
+        }
+        let range = from..parts.pointers[last];
+        indices.read(range.clone(), &mut block.indices)?;
+        data.read(range, &mut block.values)?;
+        if let Some(found) = block
+            .indices
+            .par_iter()
+            .find_any(|g| **g as usize >= parts.n_vars)
+        {
+            return Err(out_of_range(i64::from(*found), parts.n_vars));
+        }
+        block.n_obs = last - first;
+        block.indptr.clear();
+        block
+            .indptr
+            .extend(parts.pointers[first..=last].iter().map(|p| p - from));
+        let (unsorted, duplicates) = tidy(&mut block);
+        changed = (changed.0 + unsorted, changed.1 + duplicates);
+        builder.push(first, &block)?;
+        first = last;
+    }
+    tell(changed, notices);
+    Ok(builder.store)
+}
+
+struct Builder {
+    store: Store,
+    bytes: Vec<u8>,
+}
+
+impl Builder {
+    fn new(parts: &Parts, room: &Room) -> Result<Self, DataError> {
+        let nnz = parts.pointers.last().copied().unwrap_or(0) as u64;
+        // the short form, until a value does not fit
+        let form = if parts.n_vars as f32 <= MOST + 1.0 {
+            Form::Counts
+        } else {
+            Form::Values
+        };
+        let place = match room {
+            Room::Memory => {
+                let mut all = Vec::new();
+                all.try_reserve_exact((nnz * form.bytes()) as usize)
+                    .map_err(|_| no_memory(nnz as usize))?;
+                Place::Memory(all)
+            }
+            Room::File(dir) => {
+                Place::File(tempfile::tempfile_in(dir).map_err(|e| temporary("made", &e))?)
+            }
+        };
+        let mut starts = Vec::with_capacity(parts.pointers.len());
+        starts.push(0);
+        Ok(Self {
+            store: Store {
+                n_vars: parts.n_vars,
+                starts,
+                form,
+                place,
+                seen: Seen::default(),
+            },
+            bytes: Vec::new(),
+        })
+    }
+
+    /// Adds the rows of a block, of which the first is row `first` of the file.
+    fn push(&mut self, first: usize, block: &Csr) -> Result<(), DataError> {
+        let seen = look(block, first);
+        let store = &mut self.store;
+        store.seen.integers &= seen.integers;
+        store.seen.max = store.seen.max.max(seen.max);
+        store.seen.bad = store.seen.bad.or(seen.bad);
+        if store.form == Form::Counts && (!seen.integers || seen.max > MOST || seen.bad.is_some()) {
+            widen(store)?;
+        }
+        let bytes = &mut self.bytes;
+        let width = store.form.bytes() as usize;
+        bytes.resize(block.nnz() * width, 0);
+        let form = store.form;
+        bytes
+            .par_chunks_mut(width)
+            .zip(block.indices.par_iter().zip(&block.values))
+            .with_min_len(1 << 14)
+            .for_each(|(e, (&gene, &value))| match form {
+                Form::Counts => {
+                    e[..2].copy_from_slice(&(gene as u16).to_le_bytes());
+                    e[2..].copy_from_slice(&(value as u16).to_le_bytes());
+                }
+                Form::Values => {
+                    e[..4].copy_from_slice(&gene.to_le_bytes());
+                    e[4..].copy_from_slice(&value.to_le_bytes());
+                }
+            });
+        match &mut store.place {
+            Place::Memory(all) => all.extend_from_slice(bytes),
+            Place::File(file) => file
+                .write_all(bytes)
+                .map_err(|e| temporary("written", &e))?,
+        }
+        let begin = store.starts[store.starts.len() - 1];
+        store
+            .starts
+            .extend(block.indptr[1..].iter().map(|p| begin + *p as u64));
+        Ok(())
+    }
+}
+
+/// Turns what is stored of counts into the long form; hardly ever more than nothing.
+fn widen(store: &mut Store) -> Result<(), DataError> {
+    store.form = Form::Values;
+    let wide = |bytes: &[u8]| -> Vec<u8> {
+        let entry = |e: &[u8]| {
+            let gene = u32::from(u16::from_le_bytes([e[0], e[1]])).to_le_bytes();
+            let value = f32::from(u16::from_le_bytes([e[2], e[3]])).to_le_bytes();
+            [gene, value].concat()
+        };
+        bytes.chunks_exact(4).flat_map(entry).collect()
+    };
+    match &mut store.place {
+        Place::Memory(all) => {
+            let room = 2 * all.capacity();
+            let mut new = wide(all);
+            new.try_reserve_exact(room.saturating_sub(new.len()))
+                .map_err(|_| no_memory(room / 8))?;
+            *all = new;
+        }
+        Place::File(file) => {
+            // from the end, so that no entry is overwritten before it is read
+            let n = store.starts[store.starts.len() - 1];
+            let piece = 1u64 << 18;
+            let mut end = n;
+            let cannot = |e: std::io::Error| temporary("written", &e);
+            while end > 0 {
+                let begin = end.saturating_sub(piece);
+                let mut bytes = vec![0; ((end - begin) * 4) as usize];
+                super::chunks::read_at(file, &mut bytes, begin * 4).map_err(cannot)?;
+                std::io::Seek::seek(file, std::io::SeekFrom::Start(begin * 8)).map_err(cannot)?;
+                file.write_all(&wide(&bytes)).map_err(cannot)?;
+                end = begin;
+            }
+            std::io::Seek::seek(file, std::io::SeekFrom::Start(n * 8)).map_err(cannot)?;
+        }
+    }
+    Ok(())
+}
+
+/// What stands out in a block.
+fn look(block: &Csr, first: usize) -> Seen {
+    let bad = block
+        .values
+        .par_iter()
+        .with_min_len(1 << 14)
+        .position_first(|v| !v.is_finite() || *v < 0.0);
+    let place = |at: usize| {
+        let row = block.indptr.partition_point(|&p| p <= at) - 1;
+        (first + row, block.indices[at], block.values[at])
+    };
+    let (integers, max) = block
+        .values
+        .par_iter()
+        .with_min_len(1 << 14)
+        .fold(
+            || (true, 0.0f32),
+            |(integers, max), v| (integers & (v.fract() == 0.0), max.max(*v)),
+        )
+        .reduce(|| (true, 0.0), |a, b| (a.0 & b.0, a.1.max(b.1)));
+    Seen {
+        integers,
+        max,
+        bad: bad.map(place),
+    }
+}

@@ -1,0 +1,339 @@
+//! The laboratory's rules, and the choice of a panel that keeps them.
+use crate::error::DataError;
+
+/// Genes of which a panel may hold only so many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Family {
+    /// Its name.
+    pub name: String,
+    /// Considered genes in it.
+    pub genes: Vec<u32>,
+    /// How many of them a panel may hold.
+    pub most: usize,
+}
+
+/// What genes add up to, and the most that a panel may hold of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Load {
+    /// What it is, as the user knows it: a flag and, for crowding, the class.
+    pub name: String,
+    /// Of each considered gene.
+    pub each: Vec<f32>,
+    /// Of a panel.
+    pub most: f64,
+}
+
+/// Rules that every panel keeps; the default has none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rules {
+    /// Considered genes that are always in.
+    pub include: Vec<u32>,
+    /// Whether a considered gene may be in (`--min-mean`, `--max-mean`); empty where all may.
+    pub allowed: Vec<bool>,
+    /// Genes that count together.
+    pub families: Vec<Family>,
+    /// Costs and expression that add up.
+    pub loads: Vec<Load>,
+    /// Cost of each considered gene, by which a gene's worth is divided; empty where all are alike.
+    pub costs: Vec<f32>,
+    /// Class that each considered gene marks, if any; empty where [`Rules::least_markers`] is 0.
+    pub marks: Vec<Option<u32>>,
+    /// Names of those classes.
+    pub classes: Vec<String>,
+    /// Genes that must mark each class.
+    pub least_markers: usize,
+}
+
+/// A panel that grows.
+struct Growing<'a> {
+    rules: &'a Rules,
+    taken: Vec<u32>,
+    families: Vec<usize>,
+    loads: Vec<f64>,
+    /// Markers that each class still needs.
+    needs: Vec<usize>,
+}
+
+impl<'a> Growing<'a> {
+    fn new(rules: &'a Rules) -> Self {
+        let needs = if rules.least_markers > 0 {
+            vec![rules.least_markers; rules.classes.len()]
+        } else {
+            Vec::new()
+        };
+        Self {
+            rules,
+            taken: Vec::new(),
+            families: vec![0; rules.families.len()],
+            loads: vec![0.0; rules.loads.len()],
+            needs,
+        }
+    }
+
+    /// The rule that a gene would break, if any.
+    fn broken_by(&self, gene: u32) -> Option<&'a str> {
+        let g = gene as usize;
+        let family = |(f, &n): (&'a Family, &usize)| {
+            (n >= f.most && f.genes.contains(&gene)).then_some(f.name.as_str())
+        };
+        let load = |(l, &sum): (&'a Load, &f64)| {
+            (sum + f64::from(l.each[g]) > l.most).then_some(l.name.as_str())
+        };
+        let mut families = self.rules.families.iter().zip(&self.families);
+        let mut loads = self.rules.loads.iter().zip(&self.loads);
+        families.find_map(family).or_else(|| loads.find_map(load))
+    }
+
+    fn missing(&self) -> usize {
+        self.needs.iter().sum()
+    }
+
+    /// The class that a gene would help to its markers.
+    fn helps(&self, gene: u32) -> Option<usize> {
+        let class = (*self.rules.marks.get(gene as usize)?)? as usize;
+        (self.needs[class] > 0).then_some(class)
+    }
+
+    fn take(&mut self, gene: u32) {
+        if let Some(class) = self.helps(gene) {
+            self.needs[class] -= 1;
+        }
+        for (n, f) in self.families.iter_mut().zip(&self.rules.families) {
+            *n += usize::from(f.genes.contains(&gene));
+        }
+        for (sum, l) in self.loads.iter_mut().zip(&self.rules.loads) {
+            *sum += f64::from(l.each[gene as usize]);
+        }
+        self.taken.push(gene);
+    }
+}
+
+impl Rules {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a gene may be in a panel at all.
+    #[must_use]
+    pub fn allows(&self, gene: u32) -> bool {
+        self.allowed.get(gene as usize).copied().unwrap_or(true)
+    }
+
+    /// A gene's worth by what it costs.
+    #[must_use]
+    pub fn worth(&self, gene: u32, value: f64) -> f64 {
+        match self.costs.get(gene as usize) {
+            // what is of no use does not become better by costing more
+            Some(&cost) if value > 0.0 => value / f64::from(cost),
+            _ => value,
+        }
+    }
+
+    /// `k` genes, the first of `order` that keep all rules, genes that are always in before all;
+    /// `None` where the order has no such panel.
+    #[must_use]
+    pub fn choose(&self, order: &[u32], k: usize) -> Option<Vec<u32>> {
+        let panel = self.grow(order, k)?;
+        (panel.len() == k).then_some(panel)
+    }
+
+    /// As [`Rules::choose`], and fewer genes where no more may be in (a budget).
+    fn grow(&self, order: &[u32], k: usize) -> Option<Vec<u32>> {
+        let mut panel = Growing::new(self);
+        for &gene in &self.include {
+            if panel.broken_by(gene).is_some() {
+                return None;
+            }
+            panel.take(gene);
+        }
+        // markers that some class must have come first: what is dear or crowded is left for them
+        for &gene in order {
+            let fits = panel.taken.len() < k && panel.broken_by(gene).is_none();
+            let new = self.allows(gene) && !panel.taken.contains(&gene);
+            let helps = panel.helps(gene).is_some();
+            let spare = k.saturating_sub(panel.taken.len()) > panel.missing();
+            if new && fits && (helps || spare) {
+                panel.take(gene);
+            }
+        }
+        (panel.missing() == 0 && panel.taken.len() <= k).then_some(panel.taken)
+    }
+
+    /// Most genes up to `k` that a panel from `order` can have (a budget may allow fewer).
+    ///
+    /// # Errors
+    /// Rules that cannot be met together, named.
+    pub fn reach(&self, order: &[u32], k: usize, names: &[String]) -> Result<usize, DataError> {
+        let name = |g: u32| names.get(g as usize).map_or("?", String::as_str);
+        let fail = |what: String, hint: &str| Err(DataError::new(what, hint));
+        if self.include.len() > k {
+            let n = self.include.len();
+            let what = format!("--include-genes names {n} genes, --genes asks for {k}");
+            return fail(
+                what,
+                "raise --genes, or name fewer genes that are always in",
+            );
+        }
+        let mut always = Growing::new(self);
+        for &gene in &self.include {
+            if !self.allows(gene) {
+                let what = format!(
+                    "--include-genes wants {}, --min-mean and --max-mean leave it out",
+                    name(gene)
+                );
+                return fail(what, "widen the bounds, or do not include the gene");
+            }
+            if let Some(rule) = always.broken_by(gene) {
+                let what = format!(
+                    "--include-genes and {rule} cannot be met together: {} is one too many",
+                    name(gene)
+                );
+                return fail(what, "relax one of the two");
+            }
+            always.take(gene);
+        }
+        if always.missing() + self.include.len() > k {
+            let what = format!(
+                "--min-markers-per-class {} over {} classes{} needs {} genes, --genes asks for {k}",
+                self.least_markers,
+                self.classes.len(),
+                if self.include.is_empty() {
+                    ""
+                } else {
+                    " beside --include-genes"
+                },
+                always.missing() + self.include.len(),
+            );
+            return fail(what, "raise --genes, or lower --min-markers-per-class");
+        }
+        for (class, &needs) in self.classes.iter().zip(&always.needs) {
+            let marks = |g: &&u32| {
+                let class_of = self.marks[**g as usize].map(|c| self.classes[c as usize].as_str());
+                class_of == Some(class) && self.allows(**g) && !self.include.contains(g)
+            };
+            let there = order.iter().filter(marks).count();
+            if there < needs {
+                let what = format!(
+                    "--min-markers-per-class wants {needs} more genes that mark {class:?}; there are {there}"
+                );
+                return fail(
+                    what,
+                    "lower --min-markers-per-class, or widen what leaves genes out",
+                );
+            }
+        }
+        match self.grow(order, k) {
+            Some(panel) if panel.len() == k || !self.costs.is_empty() && !panel.is_empty() => {
+                Ok(panel.len())
+            }
+            found => {
+                let mut active: Vec<&str> = Vec::new();
+                let names = self.families.iter().map(|f| f.name.as_str());
+                active.extend(names.chain(self.loads.iter().map(|l| l.name.as_str())));
+                if self.least_markers > 0 {
+                    active.push("--min-markers-per-class");
+                }
+                if !self.allowed.is_empty() {
+                    active.push("--min-mean and --max-mean");
+                }
+                active.truncate(8);
+                let found = match found {
+                    Some(panel) => format!("at most {} genes keep them", panel.len()),
+                    None => "no panel keeps them".into(),
+                };
+                let what = format!(
+                    "these rules cannot be met together by {k} genes: {}; {found}",
+                    active.join(", ")
+                );
+                fail(what, "relax one of them, or lower --genes")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(n: usize) -> Vec<String> {
+        (0..n).map(|i| format!("g{i}")).collect()
+    }
+
+    fn marked() -> Rules {
+        Rules {
+            marks: vec![Some(0), Some(0), Some(0), Some(1), None, Some(2)],
+            classes: vec!["a".into(), "b".into(), "c".into()],
+            least_markers: 1,
+            ..Rules::default()
+        }
+    }
+
+    #[test]
+    fn without_rules_the_first_are_taken() {
+        let rules = Rules::default();
+        assert_eq!(rules.choose(&[3, 1, 2], 2), Some(vec![3, 1]));
+        assert_eq!(rules.choose(&[3, 1, 2], 4), None);
+    }
+
+    #[test]
+    fn every_class_gets_its_markers_at_the_cost_of_better_genes() {
+        assert_eq!(
+            marked().choose(&[0, 1, 2, 3, 4, 5], 4),
+            Some(vec![0, 1, 3, 5])
+        );
+        assert_eq!(marked().choose(&[0, 1, 2, 4, 5], 4), None);
+        let few = marked().reach(&[0, 1, 2, 3, 4, 5], 2, &names(6));
+        assert!(few.is_err_and(|e| e.what.contains("needs 3 genes, --genes asks for 2")));
+        let none = marked().reach(&[0, 1, 2, 4, 5], 4, &names(6));
+        assert!(none.is_err_and(|e| e.what.contains("\"b\"")));
+    }
+
+    #[test]
+    fn families_loads_and_bounds_hold() {
+        let family = Family {
+            name: "--max-per-family 1 (RPL)".into(),
+            genes: vec![0, 1],
+            most: 1,
+        };
+        let load = Load {
+            name: "--budget 10".into(),
+            each: vec![1.0, 1.0, 9.0, 2.0, 5.0],
+            most: 10.0,
+        };
+        let rules = Rules {
+            include: vec![3],
+            allowed: vec![true, true, true, true, false],
+            families: vec![family],
+            loads: vec![load],
+            ..Rules::default()
+        };
+        assert_eq!(rules.choose(&[0, 1, 2, 3, 4], 2), Some(vec![3, 0]));
+        let all = rules.reach(&[0, 1, 2, 3, 4], 3, &names(5));
+        assert!(all.is_err_and(|e| e.what.contains("--budget 10") && e.what.contains("at most 2")));
+        let cheap = Rules {
+            costs: vec![1.0; 5],
+            ..rules
+        };
+        assert_eq!(cheap.reach(&[0, 1, 2, 3, 4], 3, &names(5)).ok(), Some(2));
+    }
+
+    #[test]
+    fn genes_that_are_always_in_may_break_no_rule() {
+        let family = Family {
+            name: "--max-per-family 1 (HLA)".into(),
+            genes: vec![0, 1],
+            most: 1,
+        };
+        let rules = Rules {
+            include: vec![0, 1],
+            families: vec![family],
+            ..Rules::default()
+        };
+        let found = rules.reach(&[0, 1, 2], 3, &names(3));
+        assert!(found.is_err_and(|e| e.what.contains("HLA") && e.what.contains("g1")));
+        let many = rules.reach(&[0, 1, 2], 1, &names(3));
+        assert!(many.is_err_and(|e| e.what.contains("--include-genes names 2")));
+    }
+}
