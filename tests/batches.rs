@@ -157,7 +157,7 @@ fn a_whole_run_holds_and_says_how_well() {
         assert_eq!(scores.groups.iter().map(|g| g.cells).sum::<usize>(), 120);
         let accuracy = scores.groups.iter().map(|g| match g.test {
             Scores::Classes(c) => c.accuracy,
-            Scores::Values(_) => f64::NAN,
+            Scores::Values(_) | Scores::Reconstruction(_) => f64::NAN,
         });
         let worst = accuracy.fold(f64::INFINITY, f64::min);
         (found(fit.model.genes.iter().map(|g| g.index)), worst)

@@ -11,6 +11,7 @@ pub mod run;
 pub mod simulate;
 pub mod sizes;
 pub mod train;
+mod values;
 pub mod weights;
 
 use clap::{Parser, Subcommand};

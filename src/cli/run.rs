@@ -3,6 +3,7 @@ use super::cross::cross_validate;
 use super::progress::Reporter;
 use super::train::{TrainArgs, TrainConfig};
 use crate::data::budget::{self, Bytes};
+use crate::data::components::with_components;
 use crate::data::dataset::Csr;
 use crate::data::filter::Filters;
 use crate::data::matrix::Matrix;
@@ -14,7 +15,7 @@ use crate::error::{DataError, DeviceError, OutputError, TrainError};
 use crate::gpu::{Pick, matrix_is_wanted, pick};
 use crate::ops::Ops;
 use crate::report::batches::BatchScores;
-use crate::report::files::{CHECKPOINT, Claim, Panel, RunDir, write_results};
+use crate::report::files::{CHECKPOINT, Claim, LOADINGS, Panel, RunDir, write_results};
 use crate::report::repeats::Repeats;
 use crate::report::summary::Summary;
 use crate::report::{explain, hierarchy};
@@ -169,6 +170,7 @@ fn with_device<O: Ops>(
         stratify: c.stratify,
         split_by: c.split_by.clone(),
         batch: c.batch.clone(),
+        unlabelled: c.reconstruct.is_some(),
         page_words: ops.max_elements().min(MAX_PAGE_WORDS),
         min_genes: c.filters.min_genes,
         rare_classes: c.filters.rare_classes,
@@ -180,11 +182,12 @@ fn with_device<O: Ops>(
         None => Vec::new(),
     };
     let kept = (!folds.is_empty()).then(|| prepared.clone());
-    let (data, sealed, summary) = split(prepared, &split_settings)?;
+    let (mut data, sealed, summary) = split(prepared, &split_settings)?;
     summary
         .notices
         .iter()
         .for_each(|n| reporter.say(&format!("note: {n}")));
+    let components = with_components(&mut data, c.reconstruct, c.seed)?;
     if let Some(stream) = &data.stream {
         reporter.say(&format!(
             "note: the cells stream from {}, in windows of up to {} steps; statistics are of {} of {} \
@@ -261,6 +264,7 @@ fn with_device<O: Ops>(
     let separations = fits.iter().map(|f| explain::separation(&f.model, &data));
     let separations: Vec<_> = separations.collect();
     let links = hierarchy::links(&data);
+    let data_names = std::mem::take(&mut data.gene_names);
     drop(data);
     let mut panel: Vec<u32> = fits
         .iter()
@@ -268,7 +272,10 @@ fn with_device<O: Ops>(
         .collect();
     panel.sort_unstable();
     panel.dedup();
-    let test = sealed.open(Some(&panel))?;
+    let mut test = sealed.open(Some(&panel))?;
+    if let Some(components) = &components {
+        components.add_to_test(&mut test);
+    }
     let panels = fits.iter().zip(separations);
     let panels: Vec<Panel> = panels.map(|(f, s)| Panel::new(f, s, &test)).collect();
     let out = args.out.display().to_string();
@@ -280,6 +287,9 @@ fn with_device<O: Ops>(
     summary.batches = BatchScores::new(&fitted.model, &test, predicted);
     summary.hierarchy = hierarchy::consistency(&links, predicted);
     write_results(dir, &panels, main, &test, &summary, config)?;
+    if let Some(components) = &components {
+        dir.write(LOADINGS, &components.csv(&data_names))?;
+    }
     let stopped = fits.iter().any(|f| f.stopped);
     if let (Some(prepared), Some(column), false) = (kept, &c.cross_validate, stopped) {
         summary.cross_validation = Some(cross_validate(
@@ -289,6 +299,7 @@ fn with_device<O: Ops>(
             column,
             &split_settings,
             &settings,
+            c.reconstruct,
             &stop,
             reporter,
         )?);

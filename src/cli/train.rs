@@ -5,8 +5,10 @@
 use super::filters::FilterArgs;
 use super::rules::RuleArgs;
 use super::sizes::Sizes;
+use super::values::{at_least_one, components, positive, share};
 use super::weights::{TaskWeight, weights_fit};
 use crate::data::budget::Bytes;
+use crate::data::components::TASK;
 use crate::data::prepare::InputChoice;
 use crate::train::settings::{Recipe, Relaxation, Settings};
 use clap::builder::PossibleValue;
@@ -70,6 +72,19 @@ pub struct TrainConfig {
     /// Column of obs to predict as a number; repeat for several tasks
     #[arg(long, value_name = "COLUMN", help_heading = "Tasks and data")]
     pub regress: Vec<String>,
+    /// Predict the other genes too: the D leading principal components of the expression; without
+    /// --label or --regress it is all that is predicted [D: 32]
+    #[arg(
+        long,
+        value_name = "D",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "32",
+        value_parser = components,
+        help_heading = "Tasks and data"
+    )]
+    #[serde(default)]
+    pub reconstruct: Option<usize>,
     /// Weight of a task's loss beside the others' [default: 1]; repeat for several tasks
     #[arg(long, value_name = "NAME=W", help_heading = "Tasks and data")]
     #[serde(default)]
@@ -219,10 +234,10 @@ impl TrainConfig {
         if resume {
             return Ok(());
         }
-        if self.label.is_empty() && self.regress.is_empty() {
+        if self.label.is_empty() && self.regress.is_empty() && self.reconstruct.is_none() {
             if self.data.is_some() {
                 return Err(
-                    "name what to predict: --label COLUMN (classes) or --regress COLUMN (numbers)"
+                    "name what to predict: --label COLUMN (classes), --regress COLUMN (numbers) or --reconstruct"
                         .into(),
                 );
             }
@@ -234,7 +249,15 @@ impl TrainConfig {
                 return Err(format!("the column {name:?} is named by two tasks"));
             }
         }
-        let tasks: Vec<String> = tasks.into_iter().cloned().collect();
+        let mut tasks: Vec<String> = tasks.into_iter().cloned().collect();
+        if self.reconstruct.is_some() {
+            if let Some(name) = tasks.iter().find(|t| t.starts_with(TASK)) {
+                return Err(format!(
+                    "the column {name:?} and --reconstruct have one name: rename the column"
+                ));
+            }
+            tasks.push(TASK.into());
+        }
         weights_fit(&self.task_weight, &tasks)?;
         let held_out = self.test_fraction + self.validation_fraction;
         if held_out >= 1.0 {
@@ -367,25 +390,4 @@ fn tolerance() -> f64 {
 
 fn recipe(text: &str) -> Result<Recipe, String> {
     serde_json::from_str(text).map_err(|e| e.to_string())
-}
-
-fn at_least_one(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(n) if n > 0 => Ok(n),
-        _ => Err("it must be a whole number of at least 1".into()),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(x) if (0.0..1.0).contains(&x) => Ok(x),
-        _ => Err("it must be a number from 0 up to, not including, 1".into()),
-    }
-}
-
-fn positive(text: &str) -> Result<f32, String> {
-    match text.parse() {
-        Ok(x) if x > 0.0 && f32::is_finite(x) => Ok(x),
-        _ => Err("it must be a number above 0".into()),
-    }
 }
