@@ -7,7 +7,7 @@
 //! file -> Dataset -> Prepared -> (TrainingData, SealedTest) -> Fit -> result files
 //! ```
 //!
-//! One function a stage, each from the last one's value: [`data::h5ad::read`],
+//! One function a stage, each from the last one's value: [`data::open()`],
 //! [`data::prepare::prepare`], [`data::split::split`], [`train::fit`], then
 //! [`report::predict::predict`] and [`report::files::write_results`]. No stage prints; progress goes
 //! through a callback. The test cells are sealed by type ([`data::cells::SealedTest`]): training
@@ -26,6 +26,8 @@
 //! - [`train`]: settings, the plan of the phases, the epoch loop, rounds, checkpoints.
 //! - [`check`]: small known cases of every kernel entry, and their table over all implementations.
 //! - [`report`]: metrics, predictions, the summary and the result files.
+//! - [`data`]: readers of every format behind [`data::open()`] (HDF5 in Rust: nothing in a file is
+//!   trusted), filters, preparation, splits, cells larger than memory.
 //! - [`mod@bench`]: what a device can do at most, the times of kernels and steps on simulated data, files
 //!   of results and their comparison; the fields of a file are in [`bench::schema`].
 //! - [`simulate`]: counts with planted marker genes, in memory or as a file.

@@ -17,7 +17,7 @@ mod store;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use yoto_gpu::data::dataset::{Column, Csr, Dataset};
-use yoto_gpu::data::h5ad;
+use yoto_gpu::data::{Options, open};
 use yoto_gpu::error::DataError;
 
 fn fixture(name: &str) -> PathBuf {
@@ -73,7 +73,15 @@ fn names(of: &[&str]) -> Vec<String> {
 }
 
 fn read_columns(name: &str, columns: &[&str]) -> Result<Dataset, DataError> {
-    h5ad::read(&fixture(name), &names(columns))
+    read_path(&fixture(name), columns)
+}
+
+fn read_path(path: &Path, columns: &[&str]) -> Result<Dataset, DataError> {
+    let options = Options {
+        columns: names(columns),
+        ..Options::default()
+    };
+    open(path, &options)
 }
 
 fn categorical(categories: &[&str], codes: Vec<Option<u32>>) -> Column {
@@ -95,6 +103,7 @@ fn dataset(rows: &[Vec<f32>], columns: Vec<(&str, Column)>) -> Dataset {
             .map(|(n, c)| (n.to_string(), c))
             .collect::<BTreeMap<_, _>>(),
         notices: vec![],
+        has_raw: false,
     }
 }
 

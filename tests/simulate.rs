@@ -1,6 +1,6 @@
 //! Simulated cells: what is planted is there, the same seed gives the same file, and it reads back.
 use yoto_gpu::data::dataset::{Column, Dataset};
-use yoto_gpu::data::h5ad;
+use yoto_gpu::data::{Options, open};
 use yoto_gpu::simulate::{Compression, Role, Settings, Simulation, write};
 
 fn settings() -> Settings {
@@ -182,8 +182,11 @@ fn files_read_back_and_repeat() {
     let made = Simulation::new(s.clone()).expect("makes");
     for compression in [Compression::Gzip, Compression::None] {
         let nnz = write(&made, &path, compression, true).expect("writes");
-        let asked = ["class", "donor", "pseudotime"].map(String::from);
-        let read = h5ad::read(&path, &asked).expect("reads");
+        let asked = Options {
+            columns: ["class", "donor", "pseudotime"].map(String::from).to_vec(),
+            ..Options::default()
+        };
+        let read = open(&path, &asked).expect("reads");
         let wanted = made.dataset();
         assert_eq!(nnz, wanted.x.nnz());
         assert_eq!(read.x, wanted.x);

@@ -432,6 +432,7 @@ fn dataset() -> Dataset {
         codes,
     };
     Dataset {
+        has_raw: false,
         path: "made up".into(),
         x: Csr {
             n_obs: n,

@@ -1,11 +1,14 @@
 //! Flags and their help, one file a subcommand; what they do is the business of the stages.
 pub mod bench;
 pub mod check;
+pub mod convert;
 mod cross;
 pub mod devices;
 pub mod filters;
+pub mod inspect;
 pub mod progress;
 pub mod read;
+pub mod reading;
 pub mod rules;
 pub mod run;
 pub mod simulate;
@@ -37,6 +40,10 @@ pub struct Cli {
 pub enum Command {
     /// Pick a panel of k genes and train the network that reads only them
     Train(Box<train::TrainArgs>),
+    /// Say what is in a file, without reading it whole, and how to train on it
+    Inspect(inspect::InspectArgs),
+    /// Write any file that train reads as a modern .h5ad
+    Convert(convert::ConvertArgs),
     /// Make an .h5ad file of counts with planted marker genes
     Simulate(simulate::SimulateArgs),
     /// List the adapters, what the kernels need of them, and which one `--device auto` takes

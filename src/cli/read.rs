@@ -2,8 +2,8 @@
 use super::run::{Failure, Outcome};
 use crate::bench::host::peak_memory;
 use crate::data::cells::Transform;
-use crate::data::h5ad::open_rows;
 use crate::data::store::Room;
+use crate::data::{Options, open_rows};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub struct ReadArgs {
 pub fn run(args: &ReadArgs) -> Result<Outcome, Failure> {
     let begin = Instant::now();
     let room = |_, _, _| Ok(args.disk.clone().map_or(Room::Memory, Room::File));
-    let (_, x) = open_rows(&args.file, &[], &room)?;
+    let (_, x) = open_rows(&args.file, &Options::default(), &room)?;
     let (seconds, peak) = (begin.elapsed().as_secs_f64(), peak_memory());
     let rows: Vec<u32> = (0..x.n_obs() as u32).collect();
     let mut sum = 0.0f64;

@@ -10,7 +10,7 @@ use crate::data::matrix::Matrix;
 use crate::data::packed::MAX_PAGE_WORDS;
 use crate::data::split::{SplitSettings, split};
 use crate::data::store::Room;
-use crate::data::{demo, folds, h5ad, prepare};
+use crate::data::{self, demo, folds, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
 use crate::gpu::{Pick, matrix_is_wanted, pick};
 use crate::ops::Ops;
@@ -139,7 +139,7 @@ fn with_device<O: Ops>(
     let free = || crate::bench::host::free_memory().map(|free| Bytes(free / 5 * 4));
     let limit = c.memory.or_else(free);
     let (dataset, x) = match &c.data {
-        Some(path) => h5ad::open_rows(path, &columns, &|n_obs, n_vars, nnz| {
+        Some(path) => data::open_rows(path, &c.reading.options(columns), &|n_obs, n_vars, nnz| {
             room(limit, args, (n_obs, n_vars, nnz))
         })?,
         None => {

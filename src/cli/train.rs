@@ -3,6 +3,7 @@
 //! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
 //! [`TrainArgs`] only says where the result goes.
 use super::filters::FilterArgs;
+use super::reading::ReadingArgs;
 use super::rules::RuleArgs;
 use super::sizes::Sizes;
 use super::values::{at_least_one, components, positive, share};
@@ -62,8 +63,8 @@ pub struct TrainArgs {
 /// What decides the result of `train`.
 #[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
 pub struct TrainConfig {
-    /// Annotated matrix as scanpy writes it (.h5ad, AnnData 0.8 or later) [default: the embedded
-    /// demo]
+    /// Cells x genes: .h5ad, .h5 or a directory of 10x Genomics, .loom, or a table (.csv, .tsv, .gz)
+    /// [default: the embedded demo]
     #[arg(value_name = "DATA")]
     pub data: Option<PathBuf>,
     /// Column of obs to predict as classes; repeat for several tasks [demo: cell_type]
@@ -85,6 +86,10 @@ pub struct TrainConfig {
     )]
     #[serde(default)]
     pub reconstruct: Option<usize>,
+    /// What is read of the file.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub reading: ReadingArgs,
     /// Weight of a task's loss beside the others' [default: 1]; repeat for several tasks
     #[arg(long, value_name = "NAME=W", help_heading = "Tasks and data")]
     #[serde(default)]
@@ -233,6 +238,9 @@ impl TrainConfig {
         }
         if resume {
             return Ok(());
+        }
+        if self.data.is_none() && !self.reading.is_default() {
+            return Err("--layer, --raw and --labels want a file: name it as DATA".into());
         }
         if self.label.is_empty() && self.regress.is_empty() && self.reconstruct.is_none() {
             if self.data.is_some() {

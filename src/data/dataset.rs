@@ -70,4 +70,6 @@ pub struct Dataset {
     pub columns: BTreeMap<String, Column>,
     /// Notices for the user (renamed duplicates and the like).
     pub notices: Vec<String>,
+    /// Whether the file has a `raw` that was not read.
+    pub has_raw: bool,
 }

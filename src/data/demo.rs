@@ -1,5 +1,6 @@
 //! The embedded demo: human pancreas cells; see `DEMO_LICENSE.md` beside the file.
-use super::{dataset::Dataset, h5ad};
+use super::dataset::Dataset;
+use super::open::{Options, open};
 use crate::error::DataError;
 use std::io::Write;
 
@@ -8,7 +9,7 @@ pub const BYTES: &[u8] = include_bytes!("demo_baron_small_counts.h5ad");
 /// The label that a run on the demo takes where none is given.
 pub const LABEL: &str = "cell_type";
 
-/// Reads the demo; its `path` is `demo`. HDF5 wants a file, so it passes through a temporary one.
+/// Reads the demo; its `path` is `demo`. The reader wants a file, so it passes through a temporary one.
 ///
 /// # Errors
 /// A [`DataError`] where the temporary file cannot be written, or a column is not in the demo.
@@ -28,7 +29,11 @@ pub fn dataset(columns: &[String]) -> Result<Dataset, DataError> {
     file.flush().map_err(io)?;
     let path = file.into_temp_path();
     let shown = path.display().to_string();
-    let dataset = h5ad::read(&path, columns)
+    let options = Options {
+        columns: columns.to_vec(),
+        ..Options::default()
+    };
+    let dataset = open(&path, &options)
         .map_err(|e| DataError::new(e.what.replacen(&shown, "demo", 1), e.hint))?;
     Ok(Dataset {
         path: "demo".into(),

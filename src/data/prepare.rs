@@ -95,11 +95,12 @@ pub fn prepare_matrix(
         var_names,
         columns,
         mut notices,
+        has_raw,
     } = dataset;
     let in_file = |e: DataError| DataError::new(format!("{path}: {}", e.what), e.hint);
     let tasks = labels::tasks(&columns, labels, regress).map_err(in_file)?;
     let seen = x.seen();
-    check(&x, &seen, &obs_names, &var_names).map_err(in_file)?;
+    check(&x, &seen, &obs_names, &var_names, has_raw).map_err(in_file)?;
     let transform = match input {
         InputChoice::Auto if seen.integers => Transform::Log,
         InputChoice::Log => Transform::Log,
@@ -153,6 +154,7 @@ fn check(
     seen: &Seen,
     obs_names: &[String],
     var_names: &[String],
+    has_raw: bool,
 ) -> Result<(), DataError> {
     if x.nnz() == 0 {
         return Err(DataError::new(
@@ -173,7 +175,11 @@ fn check(
         return Err(if value < 0.0 && value.is_finite() {
             DataError::new(
                 format!("X holds the negative value {value} at {place}"),
-                "scaled data cannot be used: put raw counts or log values into X (for instance adata.X = adata.raw.X)",
+                if has_raw {
+                    "scaled data cannot be used: the file also has unscaled values, which --raw reads"
+                } else {
+                    "scaled data cannot be used: put raw counts or log values into X, or read them from a layer with --layer"
+                },
             )
         } else {
             DataError::new(

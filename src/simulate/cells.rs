@@ -266,6 +266,7 @@ impl Simulation {
             var_names: self.var_names(),
             columns: columns.map(|(name, c)| (name.to_owned(), c)).into(),
             notices: Vec::new(),
+            has_raw: false,
         }
     }
 }

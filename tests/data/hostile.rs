@@ -14,7 +14,7 @@ fn changed(name: &str, change: impl FnOnce(&File)) -> Result<Dataset, DataError>
         change(&file);
         file.close().expect("closes");
     }
-    h5ad::read(&path, &names(&["cell_type"]))
+    read_path(&path, &["cell_type"])
 }
 
 fn replace<T: H5Type>(at: &Group, name: &str, values: &[T]) {
@@ -93,7 +93,7 @@ fn shapes_are_held_against_each_other() {
             .map(|g| replace(&g, "codes", &[0i8; 11]))
             .expect("obs")
     });
-    refuses(result, &["11 values", "12 cells"]);
+    refuses(result, &["11 values", "12 rows"]);
     let result = changed(CSR, |f| {
         f.group("obs/cell_type")
             .map(|g| replace(&g, "codes", &[3i8; 12]))
@@ -130,7 +130,7 @@ fn parts_that_are_missing_or_unknown() {
     );
     refuses(
         changed(CSR, |f| f.unlink("obs").expect("obs")),
-        &["no \"obs\""],
+        &["obs is missing"],
     );
     refuses(
         changed(CSR, |f| f.unlink("var/_index").expect("index")),
@@ -158,7 +158,10 @@ fn parts_that_are_missing_or_unknown() {
             .create("cell_type")
             .expect("categories");
     });
-    refuses(result, &["0.7", "write_h5ad"]);
+    assert_eq!(
+        result.expect("0.7 keeps categories apart").columns["cell_type"],
+        categorical(&["a"], vec![Some(0); 12])
+    );
 }
 
 #[test]
@@ -242,7 +245,7 @@ fn flipped_bytes_never_panic() {
         bytes[at] ^= 1 << (k % 8);
         bytes[(at * 7 + 13) % whole.len()] = k as u8;
         std::fs::write(&path, &bytes).expect("write");
-        match h5ad::read(&path, &names(&["cell_type"])) {
+        match read_path(&path, &["cell_type"]) {
             Ok(_) => read += 1,
             Err(e) => {
                 assert!(!e.what.is_empty());

@@ -1,239 +1,276 @@
-//! Columns and index of an AnnData data frame (`obs` or `var`).
-use super::raw::{self, damaged};
-use super::{RESAVE, Result};
-use crate::data::dataset::Column;
+//! Data frames of AnnData (`obs` or `var`): groups, as 0.7 and later writes them, and compound
+//! tables, as older ones did.
+use crate::data::h5::{Dataset, Group, Kind, Object, damaged};
+use crate::data::input::Result;
+use crate::data::values::Values;
 use crate::error::DataError;
-use hdf5::types::TypeDescriptor as TD;
-use hdf5::{Dataset, Group};
 
-/// Names listed in full in an error.
-const MOST_LISTED: usize = 30;
-
-/// The names of the rows: the column that the attribute `_index` names.
-pub(super) fn index(frame: &Group, which: &str) -> Result<Vec<String>> {
-    let name = raw::text_attr(frame, "_index").unwrap_or_else(|| "_index".into());
-    if !frame.link_exists(&name) {
-        return Err(damaged(format!("{which} has no index column {name:?}")));
-    }
-    Ok(texts(frame, &name)?
-        .into_iter()
-        .map(Option::unwrap_or_default)
-        .collect())
+/// A frame.
+#[derive(Debug)]
+pub(super) enum Frame {
+    /// A member a column.
+    Group(Group),
+    /// A field a column; codes have their categories in `uns`.
+    Table {
+        /// The table.
+        table: Dataset,
+        /// Where the categories are.
+        uns: Option<Group>,
+    },
 }
 
-/// Reads one column; `n` is the number of rows it must have.
-pub(super) fn column(frame: &Group, name: &str, n: usize) -> Result<Column> {
-    let index = raw::text_attr(frame, "_index").unwrap_or_else(|| "_index".into());
-    let mut members = frame.member_names().unwrap_or_default();
-    members.retain(|m| *m != index && m != "__categories");
-    if !members.iter().any(|m| m == name) {
-        return Err(missing(name, &members));
-    }
-    if frame.link_exists("__categories")
-        && !raw::is_group(frame, name)
-        && frame
-            .group("__categories")
-            .is_ok_and(|c| c.link_exists(name))
-    {
-        return Err(DataError::new(
-            format!("obs column {name:?} is a categorical of the layout that AnnData 0.7 wrote"),
-            RESAVE,
-        ));
-    }
-    let column = if raw::is_group(frame, name) {
-        grouped(&raw::group(frame, name)?, name)?
-    } else {
-        plain(&raw::dataset(frame, name, 1)?, name)?
-    };
-    let len = match &column {
-        Column::Categorical { codes, .. } => codes.len(),
-        Column::Numeric(values) => values.len(),
-    };
-    if len != n {
-        return Err(damaged(format!(
-            "obs column {name:?} has {len} values, but there are {n} cells"
-        )));
-    }
-    Ok(column)
-}
-
-fn missing(name: &str, there: &[String]) -> DataError {
-    let lower = name.to_lowercase();
-    let mut near: Vec<(f64, &str)> = there
-        .iter()
-        .map(|c| (strsim::jaro_winkler(&lower, &c.to_lowercase()), c.as_str()))
-        .filter(|(score, _)| *score > 0.7)
-        .collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let near: Vec<String> = near.iter().take(3).map(|(_, c)| format!("{c:?}")).collect();
-    let mut list = there
-        .iter()
-        .take(MOST_LISTED)
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    if there.len() > MOST_LISTED {
-        list += &format!(" and {} more", there.len() - MOST_LISTED);
-    }
-    let list = if there.is_empty() {
-        "obs has no columns".to_owned()
-    } else {
-        format!("obs has: {list}")
-    };
-    let hint = if near.is_empty() {
-        list
-    } else {
-        format!("did you mean {}? {list}", near.join(" or "))
-    };
-    DataError::new(format!("there is no obs column {name:?}"), hint)
-}
-
-/// A column that is a dataset.
-fn plain(set: &Dataset, name: &str) -> Result<Column> {
-    match raw::descriptor(set)? {
-        TD::VarLenUnicode | TD::VarLenAscii | TD::FixedAscii(_) | TD::FixedUnicode(_) => {
-            Ok(categorise(raw::strings(set)?.into_iter().map(Some)))
-        }
-        TD::Boolean | TD::Enum(_) => {
-            let codes = raw::numbers::<i8>(set)?;
-            Ok(boolean(codes.into_iter().map(|v| Some(v != 0))))
-        }
-        TD::Integer(_) | TD::Unsigned(_) | TD::Float(_) => Ok(Column::Numeric(raw::numbers(set)?)),
-        other => Err(DataError::new(
-            format!("obs column {name:?} holds {other}, which is neither text nor numbers"),
-            "choose another column",
-        )),
-    }
-}
-
-/// A column that is a group: a categorical, or values with a mask.
-fn grouped(group: &Group, name: &str) -> Result<Column> {
-    let encoding = raw::text_attr(group, "encoding-type").unwrap_or_default();
-    if encoding == "categorical" {
-        return categorical(group, name);
-    }
-    if !encoding.starts_with("nullable-") {
-        return Err(DataError::new(
-            format!("obs column {name:?} has the encoding {encoding:?}, which is not known here"),
-            "choose another column, or save this one as a categorical or as numbers",
-        ));
-    }
-    let mask = mask(group, name)?;
-    match encoding.as_str() {
-        "nullable-string-array" => Ok(categorise(texts_masked(group, &mask)?.into_iter())),
-        "nullable-boolean" => {
-            let values = raw::numbers::<i8>(&masked(group, mask.len())?)?;
-            Ok(boolean(
-                values
-                    .into_iter()
-                    .zip(mask)
-                    .map(|(v, gone)| (!gone).then_some(v != 0)),
-            ))
-        }
-        _ => {
-            let values = raw::numbers::<f64>(&masked(group, mask.len())?)?;
-            Ok(Column::Numeric(
-                values
-                    .into_iter()
-                    .zip(mask)
-                    .map(|(v, gone)| if gone { f64::NAN } else { v })
-                    .collect(),
-            ))
+impl Frame {
+    /// Opens the frame `name` of the group; `file` is the root, whose `uns` has old categories.
+    pub(super) fn open(parent: &Group, name: &str, file: &Group) -> Result<Self> {
+        match parent.get(name)? {
+            Object::Group(group) => Ok(Self::Group(group)),
+            Object::Dataset(table) => {
+                if table.fields().is_empty() || table.shape.len() != 1 {
+                    return Err(damaged(format!(
+                        "{} holds {}, expected a group or a table",
+                        table.name,
+                        table.kind.shown()
+                    )));
+                }
+                let uns = file.has("uns").then(|| file.group("uns")).transpose()?;
+                Ok(Self::Table { table, uns })
+            }
         }
     }
-}
 
-fn categorical(group: &Group, name: &str) -> Result<Column> {
-    let categories: Vec<String> = texts(group, "categories")?
-        .into_iter()
-        .map(Option::unwrap_or_default)
-        .collect();
-    let codes = raw::numbers::<i64>(&raw::dataset(group, "codes", 1)?)?
-        .into_iter()
-        .map(|code| match u32::try_from(code) {
-            Ok(c) if (c as usize) < categories.len() => Ok(Some(c)),
-            _ if code == -1 => Ok(None),
-            _ => Err(damaged(format!(
-                "obs column {name:?} has the code {code}, but only {} categories",
-                categories.len()
+    fn name(&self) -> &str {
+        match self {
+            Self::Group(group) => &group.name,
+            Self::Table { table, .. } => &table.name,
+        }
+    }
+
+    fn index_name(&self) -> String {
+        match self {
+            Self::Group(group) => group.text("_index").unwrap_or_else(|| {
+                let old = !group.has("_index") && group.has("index");
+                if old { "index" } else { "_index" }.into()
+            }),
+            Self::Table { table, .. } => {
+                let fields = table.fields();
+                let found = fields.iter().find(|f| ["index", "_index"].contains(f));
+                found.or(fields.first()).copied().unwrap_or_default().into()
+            }
+        }
+    }
+
+    fn index(&self) -> Result<Values> {
+        let name = self.index_name();
+        match self {
+            Self::Group(group) if !group.has(&name) => Err(damaged(format!(
+                "{} has no index column {name:?}",
+                group.name
             ))),
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Column::Categorical { categories, codes })
-}
-
-fn mask(group: &Group, name: &str) -> Result<Vec<bool>> {
-    let set = raw::dataset(group, "mask", 1)
-        .map_err(|e| damaged(format!("obs column {name:?}: {}", e.what)))?;
-    Ok(raw::numbers::<i8>(&set)?.iter().map(|v| *v != 0).collect())
-}
-
-fn masked(group: &Group, n: usize) -> Result<Dataset> {
-    let set = raw::dataset(group, "values", 1)?;
-    if set.size() == n {
-        return Ok(set);
+            Self::Group(group) => member(group, &name),
+            Self::Table { table, .. } => {
+                let field = table.field(&name);
+                values(&field.ok_or_else(|| damaged(format!("{} has no index", table.name)))?)
+            }
+        }
     }
-    Err(damaged(format!(
-        "{}: {} values and a mask of {n}",
-        group.name().trim_start_matches('/'),
-        set.size()
-    )))
-}
 
-fn texts_masked(group: &Group, mask: &[bool]) -> Result<Vec<Option<String>>> {
-    let values = raw::strings(&masked(group, mask.len())?)?;
-    Ok(values
-        .into_iter()
-        .zip(mask)
-        .map(|(v, gone)| (!gone).then_some(v))
-        .collect())
-}
-
-/// Text, or numbers as text, of a dataset or of a nullable group.
-fn texts(parent: &Group, name: &str) -> Result<Vec<Option<String>>> {
-    if raw::is_group(parent, name) {
-        let group = raw::group(parent, name)?;
-        let mask = mask(&group, name)?;
-        return texts_masked(&group, &mask);
+    /// The names of the rows.
+    pub(super) fn names(&self) -> Result<Vec<String>> {
+        let names = self.index()?.texts();
+        Ok(names.into_iter().map(Option::unwrap_or_default).collect())
     }
-    let set = raw::dataset(parent, name, 1)?;
-    Ok(match raw::descriptor(&set)? {
-        TD::Integer(_) | TD::Unsigned(_) => raw::numbers::<i64>(&set)?
-            .into_iter()
-            .map(|v| Some(v.to_string()))
-            .collect(),
-        TD::Float(_) => raw::numbers::<f64>(&set)?
-            .into_iter()
-            .map(|v| Some(format!("{v:?}")))
-            .collect(),
-        TD::Boolean | TD::Enum(_) => raw::numbers::<i8>(&set)?
-            .into_iter()
-            .map(|v| Some(if v != 0 { "True" } else { "False" }.to_owned()))
-            .collect(),
-        _ => raw::strings(&set)?.into_iter().map(Some).collect(),
+
+    /// Number of rows.
+    pub(super) fn len(&self) -> Result<usize> {
+        match self {
+            Self::Table { table, .. } => Ok(table.len()),
+            Self::Group(group) => match group.get(&self.index_name()) {
+                Ok(Object::Dataset(set)) if set.shape.len() == 1 => Ok(set.len()),
+                _ => Ok(self.index()?.len()),
+            },
+        }
+    }
+
+    /// Names of the columns, in the frame's order.
+    pub(super) fn columns(&self) -> Vec<String> {
+        let index = self.index_name();
+        match self {
+            Self::Table { table, .. } => {
+                let fields = table.fields().into_iter().map(str::to_owned);
+                fields.filter(|f| *f != index).collect()
+            }
+            Self::Group(group) => {
+                let there: Vec<&str> = group
+                    .names()
+                    .filter(|n| *n != index && *n != "__categories")
+                    .collect();
+                let mut order = group.texts("column-order").unwrap_or_default();
+                order.retain(|n| there.contains(&n.as_str()));
+                for name in there {
+                    if !order.iter().any(|n| n == name) {
+                        order.push(name.to_owned());
+                    }
+                }
+                order
+            }
+        }
+    }
+
+    /// One column, which must be there and have a value for each row.
+    pub(super) fn column(&self, name: &str) -> Result<Values> {
+        let missing = || damaged(format!("{} has no column {name:?}", self.name()));
+        let values = match self {
+            Self::Table { table, uns } => {
+                let codes = values(&table.field(name).ok_or_else(missing)?)?;
+                let key = format!("{name}_categories");
+                match (uns, &codes) {
+                    (Some(uns), Values::Whole(_) | Values::Bool(_)) if uns.has(&key) => {
+                        old_categorical(codes, &uns.get(&key)?, name)?
+                    }
+                    _ => codes,
+                }
+            }
+            Self::Group(group) => {
+                let apart = group.has("__categories") && {
+                    let found = group.group("__categories")?;
+                    found.has(name)
+                };
+                if apart {
+                    let codes = member(group, name)?;
+                    old_categorical(codes, &group.group("__categories")?.get(name)?, name)?
+                } else {
+                    member(group, name)?
+                }
+            }
+        };
+        let (found, n) = (values.len(), self.len()?);
+        if found != n {
+            return Err(damaged(format!(
+                "{} column {name:?} has {found} values, but there are {n} rows",
+                self.name()
+            )));
+        }
+        Ok(values)
+    }
+}
+
+/// A column that is a dataset or a group.
+fn member(group: &Group, name: &str) -> Result<Values> {
+    match group.get(name)? {
+        Object::Dataset(set) if set.shape.len() == 1 => values(&set),
+        Object::Dataset(set) => Err(damaged(format!(
+            "{} has {} dimensions, expected 1",
+            set.name,
+            set.shape.len()
+        ))),
+        Object::Group(group) => grouped(&group),
+    }
+}
+
+/// A dataset as values.
+pub(crate) fn values(set: &Dataset) -> Result<Values> {
+    Ok(match &set.kind {
+        kind if kind.is_text() => Values::Text(set.texts()?.into_iter().map(Some).collect()),
+        Kind::Enum(_) => {
+            let codes = set.numbers::<i64>()?.into_iter();
+            Values::Bool(codes.map(|v| Some(v != 0)).collect())
+        }
+        Kind::Int { .. } => Values::Whole(set.numbers()?.into_iter().map(Some).collect()),
+        Kind::Float { .. } => Values::Real(set.numbers()?),
+        other => {
+            return Err(DataError::new(
+                format!(
+                    "{} holds {}, which is neither text nor numbers",
+                    set.name,
+                    other.shown()
+                ),
+                "choose another column",
+            ));
+        }
     })
 }
 
-/// Text without categories: the categories are its distinct values, sorted.
-fn categorise(values: impl Iterator<Item = Option<String>>) -> Column {
-    let values: Vec<Option<String>> = values.collect();
-    let mut categories: Vec<String> = values.iter().flatten().cloned().collect();
-    categories.sort_unstable();
-    categories.dedup();
-    let codes = values
-        .iter()
-        .map(|v| {
-            v.as_ref()
-                .and_then(|v| categories.binary_search(v).ok())
-                .map(|c| c as u32)
-        })
-        .collect();
-    Column::Categorical { categories, codes }
+/// A column that is a group: a categorical, or values with a mask.
+fn grouped(group: &Group) -> Result<Values> {
+    let encoding = group.text("encoding-type").unwrap_or_default();
+    if encoding == "categorical" {
+        let codes = member(group, "codes")?;
+        let ordered = group
+            .whole("ordered")
+            .is_some_and(|v| v.first() == Some(&1));
+        return categorical(&codes, member(group, "categories")?, ordered, &group.name);
+    }
+    if !encoding.starts_with("nullable-") {
+        return Err(DataError::new(
+            format!(
+                "{} has the encoding {encoding:?}, which is not known here",
+                group.name
+            ),
+            "choose another column, or save this one as a categorical or as numbers",
+        ));
+    }
+    let mask = group.dataset("mask", 1)?.numbers::<i64>()?;
+    let found = values(&group.dataset("values", 1)?)?;
+    if found.len() != mask.len() {
+        return Err(damaged(format!(
+            "{}: {} values and a mask of {}",
+            group.name,
+            found.len(),
+            mask.len()
+        )));
+    }
+    fn hide<T>(v: Vec<Option<T>>, mask: &[i64]) -> Vec<Option<T>> {
+        let pairs = v.into_iter().zip(mask);
+        pairs.map(|(v, gone)| v.filter(|_| *gone == 0)).collect()
+    }
+    Ok(match found {
+        Values::Text(v) => Values::Text(hide(v, &mask)),
+        Values::Bool(v) => Values::Bool(hide(v, &mask)),
+        Values::Whole(v) => Values::Whole(hide(v, &mask)),
+        Values::Real(v) => {
+            let pairs = v.into_iter().zip(&mask);
+            let value = |(v, gone): (f64, &i64)| if *gone == 0 { v } else { f64::NAN };
+            Values::Real(pairs.map(value).collect())
+        }
+        Values::Categorical { .. } => return Err(damaged(format!("{} is mixed up", group.name))),
+    })
 }
 
-fn boolean(values: impl Iterator<Item = Option<bool>>) -> Column {
-    Column::Categorical {
-        categories: vec!["False".into(), "True".into()],
-        codes: values.map(|v| v.map(u32::from)).collect(),
+/// Codes beside their categories, as before AnnData 0.8.
+fn old_categorical(codes: Values, categories: &Object, name: &str) -> Result<Values> {
+    match categories {
+        Object::Dataset(set) if set.shape.len() < 2 => {
+            categorical(&codes, values(set)?, false, name)
+        }
+        _ => Err(damaged(format!(
+            "the categories of column {name:?} are no list"
+        ))),
     }
+}
+
+fn categorical(codes: &Values, categories: Values, ordered: bool, name: &str) -> Result<Values> {
+    let categories = categories
+        .texts()
+        .into_iter()
+        .map(Option::unwrap_or_default);
+    let categories: Vec<String> = categories.collect();
+    let Values::Whole(codes) = codes else {
+        return Err(damaged(format!(
+            "column {name:?} has codes that are no whole numbers"
+        )));
+    };
+    let code = |code: &Option<i64>| match code.map(|c| (u32::try_from(c), c)) {
+        Some((Ok(c), _)) if (c as usize) < categories.len() => Ok(Some(c)),
+        None | Some((_, -1)) => Ok(None),
+        Some((_, other)) => Err(damaged(format!(
+            "column {name:?} has the code {other}, but only {} categories",
+            categories.len()
+        ))),
+    };
+    let codes = codes.iter().map(code).collect::<Result<_>>()?;
+    Ok(Values::Categorical {
+        categories,
+        codes,
+        ordered,
+    })
 }

@@ -1,200 +1,181 @@
-//! Reads `.h5ad` as AnnData 0.8 and later writes it: X, the names, and the `obs` columns asked for.
+//! `.h5ad` as every AnnData since 0.6 wrote it.
 //!
-//! Nothing in a file is trusted: extents are held against each other and against what the file
-//! stores before anything is allocated, and indices are checked before they are used.
+//! 0.8 and later say how each part is encoded; 0.7 kept categories in `__categories`; 0.6 wrote
+//! `obs` and `var` as compound tables, categories into `uns`, and `raw` as `raw.X` and `raw.var`.
 //! Source: the AnnData on-disk format, <https://anndata.readthedocs.io/en/latest/fileformat-prose.html>.
-mod frame;
-pub(super) mod matrix;
-pub(super) mod raw;
+pub(crate) mod frame;
 
-use super::dataset::{Column, Csr, Dataset};
-use super::matrix::Matrix;
-use super::store::{self, Room};
+use super::dataset::Csr;
+use super::h5::{Group, Object, damaged};
+use super::input::{Axis, Described, Input, Result, Which, no_matrix};
+use super::stored::{Parts, Stored};
+use super::tidy::{tell, tidy};
+use super::values::Values;
 use crate::error::DataError;
-use hdf5::{File, LocationType};
-use std::collections::{BTreeMap, HashSet};
-use std::io::Read;
-use std::path::Path;
-
-/// Result of reading.
-pub(super) type Result<T> = std::result::Result<T, DataError>;
+use frame::Frame;
 
 const RESAVE: &str = "read it in Python with a current anndata (0.8 or later) and save it again: \
     adata.write_h5ad(path)";
 
-/// Reads X, cell and gene names, and the `columns` of `obs` (each named once in the result).
-///
-/// # Errors
-/// A [`DataError`] whose text begins with the path: no such file, not HDF5, no X, a column that is
-/// not there, an old or damaged layout, a filter that cannot be undone.
-pub fn read(path: &Path, columns: &[String]) -> Result<Dataset> {
-    let (dataset, x) = read_file(path, columns, matrix::read)?;
-    Ok(Dataset { x, ..dataset })
+/// An open file.
+#[derive(Debug)]
+pub(crate) struct H5ad {
+    root: Group,
+    obs: Frame,
+    var: Frame,
 }
 
-/// As [`read`], but X stays as it is stored where it is sparse and goes by rows, in memory or in a temporary
-/// file as `room` says of the numbers of cells, genes and stored values; the data set's own X is without
-/// values.
-///
-/// # Errors
-/// As [`read`]; a temporary file that cannot be written.
-pub fn open_rows(
-    path: &Path,
-    columns: &[String],
-    room: &dyn Fn(usize, usize, usize) -> Result<Room>,
-) -> Result<(Dataset, Matrix)> {
-    // addresses in the file count from its signature, which stands at its begin where there is no user block
-    let direct = std::fs::File::open(path).ok().filter(|file| {
-        let mut head = Vec::new();
-        let read = file.take(8).read_to_end(&mut head);
-        read.is_ok() && head == b"\x89HDF\r\n\x1a\n"
-    });
-    read_file(path, columns, |file, n_obs, n_vars, notices| {
-        Ok(match matrix::by_rows(file, n_obs, n_vars)? {
-            Some(parts) => {
-                let room = room(n_obs, n_vars, parts.data.size())?;
-                Matrix::Store(store::load(&parts, direct.as_ref(), &room, notices)?)
+impl H5ad {
+    /// Opens the frames.
+    pub(crate) fn new(root: Group) -> Result<Self> {
+        Ok(Self {
+            obs: Frame::open(&root, "obs", &root)?,
+            var: Frame::open(&root, "var", &root)?,
+            root,
+        })
+    }
+
+    /// The group and the name that hold a matrix of `raw`.
+    fn raw(&self, old: &str, new: &str) -> Result<Option<(Option<Group>, String)>> {
+        if self.root.has("raw") {
+            let raw = self.root.group("raw")?;
+            return Ok(raw.has(new).then(|| (Some(raw), new.to_owned())));
+        }
+        Ok(self.root.has(old).then(|| (None, old.to_owned())))
+    }
+
+    fn var_of(&self, which: &Which) -> Result<Option<Frame>> {
+        if *which != Which::Raw {
+            return Ok(None);
+        }
+        match self.raw("raw.var", "var")? {
+            Some((group, name)) => {
+                Frame::open(group.as_ref().unwrap_or(&self.root), &name, &self.root).map(Some)
             }
-            None => Matrix::Csr(matrix::read(file, n_obs, n_vars, notices)?),
-        })
-    })
-}
+            None => Err(no_matrix(self, which)),
+        }
+    }
 
-/// Reads all but X, and X by `load` from the file, the numbers of cells and genes.
-fn read_file<X>(
-    path: &Path,
-    columns: &[String],
-    load: impl FnOnce(&File, usize, usize, &mut Vec<String>) -> Result<X>,
-) -> Result<(Dataset, X)> {
-    let shown = path.display().to_string();
-    read_parts(path, columns, load)
-        .map(|(dataset, x)| {
-            let path = shown.clone();
-            (Dataset { path, ..dataset }, x)
-        })
-        .map_err(|e| DataError::new(format!("{shown}: {}", e.what), e.hint))
-}
-
-fn read_parts<X>(
-    path: &Path,
-    columns: &[String],
-    load: impl FnOnce(&File, usize, usize, &mut Vec<String>) -> Result<X>,
-) -> Result<(Dataset, X)> {
-    let file = open(path)?;
-    for part in ["obs", "var"] {
-        if !file.link_exists(part) {
-            return Err(DataError::new(
-                format!("no {part:?} in this HDF5 file, so it is not an .h5ad file"),
-                "give an .h5ad file as adata.write_h5ad(path) writes it",
-            ));
-        }
-        if file.loc_type_by_name(part).ok() != Some(LocationType::Group) {
-            return Err(DataError::new(
-                format!("{part} is a compound dataset, a layout that AnnData wrote before 0.7"),
-                RESAVE,
-            ));
-        }
-    }
-    if !file.link_exists("X") {
-        return Err(DataError::new(
-            "there is no X in this file",
-            "put the expression matrix into adata.X (for instance adata.X = adata.layers[\"counts\"]) and save again",
-        ));
-    }
-    let (obs, var) = (raw::group(&file, "obs")?, raw::group(&file, "var")?);
-    let mut notices = Vec::new();
-    let obs_names = frame::index(&obs, "obs")?;
-    let mut var_names = frame::index(&var, "var")?;
-    let mut found: BTreeMap<String, Column> = BTreeMap::new();
-    for name in columns {
-        if !found.contains_key(name) {
-            let column = frame::column(&obs, name, obs_names.len())?;
-            found.insert(name.clone(), column);
-        }
-    }
-    let x = load(&file, obs_names.len(), var_names.len(), &mut notices)?;
-    let distinct: HashSet<&str> = obs_names.iter().map(String::as_str).collect();
-    if distinct.len() < obs_names.len() {
-        notices.push(format!(
-            "{} of {} cell names occur more than once; rows are told apart by position",
-            obs_names.len() - distinct.len(),
-            obs_names.len()
-        ));
-    }
-    drop(distinct);
-    let renamed = make_unique(&mut var_names);
-    if let Some(first) = renamed.first() {
-        notices.push(format!(
-            "{} gene names occur more than once and were made unique, as AnnData does (first: {first:?})",
-            renamed.len()
-        ));
-    }
-    let dataset = Dataset {
-        path: String::new(),
-        x: Csr::zeros(obs_names.len(), var_names.len()),
-        obs_names,
-        var_names,
-        columns: found,
-        notices,
-    };
-    Ok((dataset, x))
-}
-
-fn open(path: &Path) -> Result<File> {
-    let cannot = |what: String| DataError::new(what, "give the path of an .h5ad file");
-    let meta = std::fs::metadata(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => cannot("there is no such file".into()),
-        _ => cannot(format!("cannot be opened: {e}")),
-    })?;
-    if meta.is_dir() {
-        return Err(cannot("this is a directory, not a file".into()));
-    }
-    let mut head = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|f| f.take(8).read_to_end(&mut head))
-        .map_err(|e| cannot(format!("cannot be read: {e}")))?;
-    File::open(path).map_err(|e| {
-        if head.starts_with(b"\x89HDF\r\n\x1a\n") {
-            DataError::new(
-                format!("HDF5 cannot open this file: {}", raw::short(&e)),
-                "it may be cut short or still being written: copy or download it again",
-            )
-        } else if head.starts_with(&[0x1f, 0x8b]) {
-            DataError::new(
-                "this is a gzip file, not HDF5",
-                "unpack it first: gunzip FILE",
-            )
-        } else {
-            cannot("this is not an HDF5 file".into())
-        }
-    })
-}
-
-/// Makes names unique in place by `-1`, `-2`, ...; gives the old names that were renamed.
-///
-/// As AnnData's `make_index_unique`: the first keeps its name, later ones count up and skip
-/// names that exist.
-fn make_unique(names: &mut [String]) -> Vec<String> {
-    let mut taken: HashSet<String> = names.iter().cloned().collect();
-    if taken.len() == names.len() {
-        return Vec::new();
-    }
-    let mut seen: HashSet<String> = HashSet::new();
-    let mut counter: BTreeMap<String, u64> = BTreeMap::new();
-    let mut renamed = Vec::new();
-    for name in names.iter_mut() {
-        if seen.insert(name.clone()) {
-            continue;
-        }
-        let n = counter.entry(name.clone()).or_insert(0);
-        let new = loop {
-            *n += 1;
-            let candidate = format!("{name}-{n}");
-            if taken.insert(candidate.clone()) {
-                break candidate;
+    fn matrix(&self, which: &Which) -> Result<Stored> {
+        let there = |group: &Group, name: &str| group.has(name);
+        let object = match which {
+            Which::X if there(&self.root, "X") => self.root.get("X")?,
+            Which::Layer(name) if there(&self.root, "layers") => {
+                let layers = self.root.group("layers")?;
+                if !there(&layers, name) {
+                    return Err(no_matrix(self, which));
+                }
+                layers.get(name)?
+            }
+            Which::Raw => {
+                let (group, name) = self
+                    .raw("raw.X", "X")?
+                    .ok_or_else(|| no_matrix(self, which))?;
+                group.as_ref().unwrap_or(&self.root).get(&name)?
+            }
+            _ => return Err(no_matrix(self, which)),
+        };
+        let n_obs = self.obs.len()?;
+        let n_vars = self.var_of(which)?.as_ref().unwrap_or(&self.var).len()?;
+        let group = match object {
+            Object::Dataset(set) => return Stored::dense(set, true)?.expect(n_obs, n_vars),
+            Object::Group(group) => group,
+        };
+        let name = &group.name;
+        let encoding = group
+            .text("encoding-type")
+            .or_else(|| Some(format!("{}_matrix", group.text("h5sparse_format")?)));
+        let by_cells = match encoding.as_deref() {
+            Some("csr_matrix") => true,
+            Some("csc_matrix") => false,
+            Some(other) => {
+                return Err(DataError::new(
+                    format!(
+                        "{name} has the encoding {other:?}; csr_matrix, csc_matrix and dense are read"
+                    ),
+                    RESAVE,
+                ));
+            }
+            None => {
+                return Err(DataError::new(
+                    format!("{name} is a group that does not say how it is encoded"),
+                    RESAVE,
+                ));
             }
         };
-        renamed.push(std::mem::replace(name, new));
+        let shape = group
+            .whole("shape")
+            .or_else(|| group.whole("h5sparse_shape"));
+        let shape: Option<Vec<usize>> =
+            shape.and_then(|s| s.into_iter().map(|n| usize::try_from(n).ok()).collect());
+        match shape.as_deref() {
+            Some(&[a, b]) if (a, b) == (n_obs, n_vars) => Stored::sparse(&group, by_cells, [a, b]),
+            Some(&[a, b]) => Err(damaged(format!(
+                "{name} is {a} x {b}, but obs has {n_obs} cells and var {n_vars} genes"
+            ))),
+            _ => Err(damaged(format!("{name} has no shape of two whole numbers"))),
+        }
     }
-    renamed
+}
+
+impl Input for H5ad {
+    fn format(&self) -> &'static str {
+        match (&self.obs, self.root.text("encoding-type").as_deref()) {
+            (Frame::Table { .. }, _) => "h5ad (AnnData 0.6)",
+            (_, Some(_)) => "h5ad (AnnData 0.8 or later)",
+            _ => "h5ad (AnnData 0.7)",
+        }
+    }
+    fn obs_names(&self) -> Result<Vec<String>> {
+        self.obs.names()
+    }
+    fn var_names(&self, which: &Which) -> Result<Vec<String>> {
+        self.var_of(which)?.as_ref().unwrap_or(&self.var).names()
+    }
+    fn columns(&self, axis: Axis) -> Vec<String> {
+        match axis {
+            Axis::Obs => self.obs.columns(),
+            Axis::Var => self.var.columns(),
+        }
+    }
+    fn column(&self, axis: Axis, name: &str) -> Result<Values> {
+        match axis {
+            Axis::Obs => self.obs.column(name),
+            Axis::Var => self.var.column(name),
+        }
+    }
+    fn layers(&self) -> Vec<String> {
+        let layers = self.root.has("layers").then(|| self.root.group("layers"));
+        let Some(Ok(layers)) = layers else {
+            return Vec::new();
+        };
+        layers.names().map(str::to_owned).collect()
+    }
+    fn has_x(&self) -> bool {
+        self.root.has("X")
+    }
+    fn has_raw(&self) -> bool {
+        matches!(self.raw("raw.X", "X"), Ok(Some(_)))
+    }
+    fn describe(&self, which: &Which) -> Result<Described> {
+        Ok(self.matrix(which)?.describe())
+    }
+    fn sample(&self, which: &Which) -> Result<Vec<f32>> {
+        self.matrix(which)?.sample()
+    }
+    fn read(&self, which: &Which, notices: &mut Vec<String>) -> Result<Csr> {
+        let mut x = self.matrix(which)?.read()?;
+        tell(tidy(&mut x), notices);
+        Ok(x)
+    }
+    fn rows(&self, which: &Which) -> Result<Option<Parts>> {
+        self.matrix(which)?.rows()
+    }
+    fn others(&self) -> Vec<String> {
+        ["obsm", "varm", "obsp", "varp", "uns"]
+            .into_iter()
+            .filter(|n| self.root.group(n).is_ok_and(|g| g.names().next().is_some()))
+            .map(str::to_owned)
+            .collect()
+    }
 }

@@ -1,13 +1,12 @@
 //! Cells as a file holds them, by rows, in memory or in a temporary file: 4 bytes a stored value where
 //! X holds counts, 8 otherwise. Values are transformed as they are read.
-mod chunks;
-mod elements;
 mod read;
 
 pub(super) use read::load;
 
 use super::cells::Transform;
 use super::prepare::log_count;
+use super::read_at::read_at;
 use crate::error::DataError;
 use std::fs::File;
 use std::path::PathBuf;
@@ -142,7 +141,7 @@ impl Store {
                 Place::Memory(all) => &all[from as usize..to as usize],
                 Place::File(file) => {
                     span.resize((to - from) as usize, 0);
-                    chunks::read_at(file, &mut span, from).map_err(|e| temporary("read", &e))?;
+                    read_at(file, &mut span, from).map_err(|e| temporary("read", &e))?;
                     &span
                 }
             };

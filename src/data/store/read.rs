@@ -1,12 +1,12 @@
-//! From the CSR group of an `.h5ad` file to a [`Store`], block by block.
-use super::elements::Numbers;
+//! From a CSR group to a [`Store`], block by block.
 use super::{Form, Place, Room, Seen, Store, temporary};
 use crate::data::dataset::Csr;
-use crate::data::h5ad::matrix::{Parts, out_of_range, tell, tidy};
-use crate::data::h5ad::raw::no_memory;
+use crate::data::h5::no_memory;
+use crate::data::read_at::read_at;
+use crate::data::stored::{Parts, out_of_range};
+use crate::data::tidy::{tell, tidy};
 use crate::error::DataError;
 use rayon::prelude::*;
-use std::fs::File;
 use std::io::Write;
 
 /// Stored values of a block.
@@ -16,18 +16,15 @@ const PIECE: usize = 1 << 15;
 /// Largest count of the short form, and most genes.
 const MOST: f32 = 65_535.0;
 
-/// Reads the rows of a CSR group. `file` is the same file, which holds HDF5's signature at its begin.
+/// Reads the rows of a CSR group.
 ///
 /// # Errors
 /// A file that is damaged, a temporary file that cannot be written.
 pub(in crate::data) fn load(
     parts: &Parts,
-    file: Option<&File>,
     room: &Room,
     notices: &mut Vec<String>,
 ) -> Result<Store, DataError> {
-    let indices = Numbers::new::<u32>(file, &parts.indices)?;
-    let data = Numbers::new::<f32>(file, &parts.data)?;
     let n_obs = parts.pointers.len() - 1;
     let mut builder = Builder::new(parts, room)?;
     let mut changed = (0, 0);
@@ -46,14 +43,14 @@ pub(in crate::data) fn load(
             last += 1;
         }
         let range = from..parts.pointers[last];
-        indices.read(range.clone(), &mut block.indices)?;
-        data.read(range, &mut block.values)?;
+        block.indices = parts.indices.slice::<u32>(range.clone())?;
+        block.values = parts.data.slice::<f32>(range.clone())?;
         let highest = block
             .indices
             .par_chunks(PIECE)
             .filter_map(|p| p.iter().max());
-        if let Some(found) = highest.max().filter(|g| **g as usize >= parts.n_vars) {
-            return Err(out_of_range(i64::from(*found), parts.n_vars));
+        if highest.max().is_some_and(|g| *g as usize >= parts.n_vars) {
+            return Err(out_of_range(&parts.indices, range, parts.n_vars));
         }
         block.n_obs = last - first;
         block.indptr.clear();
@@ -169,7 +166,7 @@ fn widen(store: &mut Store) -> Result<(), DataError> {
             while end > 0 {
                 let begin = end.saturating_sub(piece);
                 let mut bytes = vec![0; ((end - begin) * 4) as usize];
-                super::chunks::read_at(file, &mut bytes, begin * 4).map_err(cannot)?;
+                read_at(file, &mut bytes, begin * 4).map_err(cannot)?;
                 std::io::Seek::seek(file, std::io::SeekFrom::Start(begin * 8)).map_err(cannot)?;
                 file.write_all(&wide(&bytes)).map_err(cannot)?;
                 end = begin;

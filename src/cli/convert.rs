@@ -1,0 +1,47 @@
+//! `yoto-gpu convert`: its flags and what it does.
+use super::progress::Reporter;
+use super::reading::ReadingArgs;
+use super::run::{Failure, Outcome};
+use crate::data::{self, Conversion};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Flags of `convert`.
+#[derive(Clone, Debug, Args)]
+pub struct ConvertArgs {
+    /// File or directory of any format that `train` reads
+    #[arg(value_name = "IN")]
+    pub from: PathBuf,
+    /// The .h5ad file to write, in the layout of AnnData 0.8 and later
+    #[arg(value_name = "OUT.h5ad")]
+    pub to: PathBuf,
+    /// What becomes X of the new file, and further columns of its obs.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Replace OUT.h5ad where it is there already
+    #[arg(long)]
+    pub force: bool,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Runs `convert`.
+///
+/// # Errors
+/// Of either file, as a sentence and a hint.
+pub fn run(args: &ConvertArgs) -> Result<Outcome, Failure> {
+    let how = Conversion {
+        which: args.reading.which(),
+        labels: args.reading.labels.clone(),
+        force: args.force,
+    };
+    let reporter = Reporter::new(args.quiet);
+    for notice in data::convert(&args.from, &args.to, &how)? {
+        reporter.say(&format!("note: {notice}"));
+    }
+    Ok(Outcome {
+        text: String::new(),
+        stopped: false,
+    })
+}
