@@ -196,6 +196,7 @@ fn modules(seed: u64) -> TrainingData {
         indptr.push(values.len());
     }
     let dataset = Dataset {
+        has_raw: false,
         path: "modules".into(),
         x: Csr {
             n_obs: n,

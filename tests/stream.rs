@@ -5,17 +5,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use yoto_gpu::cpu::Cpu;
 use yoto_gpu::data::cells::TrainingData;
 use yoto_gpu::data::filter::GeneFilter;
-use yoto_gpu::data::h5ad::open_rows;
 use yoto_gpu::data::prepare::{InputChoice, prepare_matrix};
 use yoto_gpu::data::split::{SplitSettings, split};
 use yoto_gpu::data::store::Room;
 use yoto_gpu::data::stream::Windows;
+use yoto_gpu::data::{Options, open_rows};
 use yoto_gpu::model::panel_model::PanelModel;
 use yoto_gpu::simulate::{Compression, Role, Settings as Made, Simulation, write};
 use yoto_gpu::train::settings::{Fit, Settings};
 use yoto_gpu::train::{fit, fit_all};
 
 const MARKERS: usize = 6;
+
+fn of(columns: &[String]) -> Options {
+    Options {
+        columns: columns.to_vec(),
+        ..Options::default()
+    }
+}
 
 fn simulation() -> Simulation {
     Simulation::new(Made {
@@ -43,7 +50,7 @@ fn data(dir: &Path, windows: Option<Windows>) -> TrainingData {
             None => Room::Memory,
         })
     };
-    let (d, x) = open_rows(&path, &class, &room).expect("opens");
+    let (d, x) = open_rows(&path, &of(&class), &room).expect("opens");
     let prepared = prepare_matrix(d, x, &class, &[], InputChoice::Auto).expect("prepares");
     let settings = SplitSettings {
         windows,
@@ -180,7 +187,7 @@ fn loss_by_window() {
         let windows = window.map(|window| Windows { window, core });
         let dir = std::env::temp_dir();
         let room = |_, _, _| Ok(windows.map_or(Room::Memory, |_| Room::File(dir.clone())));
-        let (d, x) = open_rows(Path::new(&path), &label, &room).expect("opens");
+        let (d, x) = open_rows(Path::new(&path), &of(&label), &room).expect("opens");
         let prepared = prepare_matrix(d, x, &label, &[], InputChoice::Auto).expect("prepares");
         let genes = GeneFilter {
             max_considered: Some(2000),
