@@ -334,7 +334,7 @@ fn a_file_is_described_without_being_read() {
         found.next
     );
     assert!(
-        found.text().contains("cell_type  categorical  2       2"),
+        found.text().contains("cell_type   categorical  2       2"),
         "{}",
         found.text()
     );

@@ -200,8 +200,8 @@ pub struct TrainConfig {
     /// Seed of the split, the first weights, the order of the cells and the noise
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     pub seed: u64,
-    /// Runs with this and the next seeds, side by side in one set of launches; the one with the lowest
-    /// validation loss is the result, metrics.json says how often each gene was chosen
+    /// Runs with this and the next seeds, side by side in one set of launches; the panel of the majority is
+    /// the result, metrics.json says how often each gene was chosen and which replace each other
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = at_least_one, help_heading = "Training")]
     #[serde(default = "one")]
     pub repeats: u64,
