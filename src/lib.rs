@@ -4,12 +4,12 @@
 //! # The way of the data
 //!
 //! ```text
-//! file -> Dataset -> Prepared -> (TrainingData, SealedTest) -> Fit -> result files
+//! file -> Dataset -> Prepared -> (TrainingData, SealedTest) -> Trained -> result files
 //! ```
 //!
 //! One function a stage, each from the last one's value: [`data::open()`],
-//! [`data::prepare::prepare`], [`data::split::split`], [`train::fit`], then
-//! [`report::predict::predict`] and [`report::files::write_results`]. No stage prints; progress goes
+//! [`data::prepare::prepare`], [`data::split::split`], [`train::panels::fit_panels`], then
+//! [`report::files::Panel::new`] and [`report::files::write_results`]. No stage prints; progress goes
 //! through a callback. The test cells are sealed by type ([`data::cells::SealedTest`]): training
 //! has no way to read them, only the report opens them.
 //!
@@ -23,7 +23,8 @@
 //!   [`cpu`] with the twins (f64 in tests, f32 over rayon for `--device cpu`).
 //! - [`model`]: shapes, places in the flat arena, and the order of the operations of a step, written
 //!   once over `Ops` and so shared by both devices ([`model::step`], [`model::trunk`]).
-//! - [`train`]: settings, the plan of the phases, the epoch loop, rounds, checkpoints.
+//! - [`train`]: settings, the plan of the phases, the epoch loop, rounds, checkpoints; panels of several
+//!   sizes, of the majority of several runs, and the rules that they keep ([`train::rules`]).
 //! - [`check`]: small known cases of every kernel entry, and their table over all implementations.
 //! - [`report`]: metrics, predictions, the summary and the result files.
 //! - [`data`]: readers of every format behind [`data::open()`] (HDF5 in Rust: nothing in a file is

@@ -152,13 +152,13 @@ fn a_whole_run_holds_and_says_how_well() {
         let fit = run(&data, Recipe::default());
         let (_, with) = cells(Some("batch"), seed);
         assert_eq!(sealed.len(), with.len());
-        let test = with.open();
+        let test = with.open(None).unwrap();
         let scores = BatchScores::new(&fit.model, &test, &predict(&fit.model, &test.x)).unwrap();
         assert_eq!(scores.groups.len(), 3);
         assert_eq!(scores.groups.iter().map(|g| g.cells).sum::<usize>(), 120);
         let accuracy = scores.groups.iter().map(|g| match g.test {
             Scores::Classes(c) => c.accuracy,
-            Scores::Values(_) => f64::NAN,
+            Scores::Values(_) | Scores::Reconstruction(_) => f64::NAN,
         });
         let worst = accuracy.fold(f64::INFINITY, f64::min);
         (found(fit.model.genes.iter().map(|g| g.index)), worst)

@@ -70,6 +70,7 @@ fn as_test(data: &TrainingData) -> TestCells {
         obs_names: (0..data.n_train).map(|i| format!("cell{i}")).collect(),
         tasks: data.tasks.clone(),
         batches: None,
+        squares: Vec::new(),
     }
 }
 
@@ -227,7 +228,7 @@ fn numbers_have_a_correlation_and_a_loss() {
             correlation,
             r2_drop,
         } => (*correlation, *r2_drop),
-        Role::Classes { .. } => panic!(),
+        Role::Classes { .. } | Role::Reconstruction { .. } => panic!(),
     };
     assert!(
         role(0).0 > 0.999 && (role(0).1 - 1.0).abs() < 1e-3,

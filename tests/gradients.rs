@@ -186,13 +186,14 @@ fn dense_layer() {
     let mut da = vec![0.0; n_in];
     linear::grad_input_row(&dy, &w, &vec![1.0; n_in], 1.0, &mut da);
     assert_fits("dense, inputs", &a, &da, |a| loss(a, &w));
-    let dw: Vec<f64> = (0..n_in)
-        .flat_map(|i| {
-            let mut row = vec![0.0; n_out];
-            linear::grad_weight_row(i, n_in, &a, &dy, &mut row);
-            row
-        })
-        .collect();
+    let mut dw = vec![0.0; n_in * n_out];
+    let product = linear::Product {
+        a: &a,
+        step: (1, n_in),
+        b: &dy,
+        width: n_out,
+    };
+    product.add(0, &mut dw);
     assert_fits("dense, weights", &w, &dw, |w| loss(&a, w));
 }
 

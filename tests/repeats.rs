@@ -10,6 +10,8 @@ use yoto_gpu::cpu::Cpu;
 use yoto_gpu::data::cells::TrainingData;
 use yoto_gpu::ops::Ops;
 use yoto_gpu::report::repeats::Repeats;
+use yoto_gpu::train::consensus::groups;
+use yoto_gpu::train::panels::Agreement;
 use yoto_gpu::train::settings::{Fit, Recipe, Relaxation, Settings};
 use yoto_gpu::train::{fit, fit_all};
 
@@ -62,6 +64,9 @@ fn all<O: Ops>(
         &mut on_epoch,
     )
     .unwrap()
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Everything that training left, in bits.
@@ -205,11 +210,19 @@ fn agreement_of_panels_is_counted() {
     (fits[0].best_loss, fits[1].best_loss) = (0.5, 0.4);
     let last = &mut fits[1].model.genes[4];
     (last.index, last.name) = (999, "other".into());
-    let (best, repeats) = Repeats::new(&fits, 7);
-    let repeats = repeats.unwrap();
-    assert_eq!((best, repeats.chosen_seed, repeats.n), (1, 8, 2));
+    let panels: Vec<Vec<u32>> = fits
+        .iter()
+        .map(|f| f.model.genes.iter().map(|g| g.index % 50).collect())
+        .collect();
+    let agreement = Agreement {
+        groups: groups(&data, &panels),
+        runs: fits,
+        best_run: Some(1),
+    };
+    let repeats = Repeats::new(&agreement, &data, 7);
+    assert_eq!((repeats.best_seed, repeats.n), (8, 2));
+    assert_eq!(repeats.result, "best run");
     assert!((repeats.jaccard - 4.0 / 6.0).abs() < 1e-12);
     assert_eq!(repeats.genes.len(), 6);
     assert_eq!((repeats.genes[3].share, repeats.genes[4].share), (1.0, 0.5));
-    assert_eq!(Repeats::new(&fits[..1], 7), (0, None));
 }

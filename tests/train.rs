@@ -432,6 +432,7 @@ fn dataset() -> Dataset {
         codes,
     };
     Dataset {
+        has_raw: false,
         path: "made up".into(),
         x: Csr {
             n_obs: n,
@@ -451,6 +452,7 @@ fn dataset() -> Dataset {
 fn test_cells_are_never_read_in_training() {
     let split_settings = SplitSettings {
         batch: None,
+        unlabelled: false,
         seed: 3,
         test_fraction: 0.2,
         validation_fraction: 0.1,

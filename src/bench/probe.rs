@@ -1,20 +1,11 @@
 //! A device of its own for the ceilings: pipelines of `shaders/bench/`, timed.
 use crate::error::DeviceError;
+use crate::gpu::agreement;
 use crate::kernels::ceiling::{Ceiling, Probe};
 use crate::ops::Result;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use wgpu::{BindingType, BufferBindingType, BufferUsages, Features};
-
-/// The agreement that wgpu asks for before an experimental feature is used, here cooperative
-/// matrices, whose rate is a ceiling of the device and which no training step uses.
-#[expect(unsafe_code, reason = "wgpu marks the agreement itself as unsafe")]
-fn experimental() -> wgpu::ExperimentalFeatures {
-    // SAFETY: what is agreed to is that the feature may have faults; the device that it is enabled
-    // on runs one fixed shader (shaders/bench/matrix.wgsl), whose accesses are all at constants or
-    // below the 64 invocations of its workgroup, and whose result is checked.
-    unsafe { wgpu::ExperimentalFeatures::enabled() }
-}
 
 struct Timer {
     set: wgpu::QuerySet,
@@ -51,16 +42,11 @@ impl Bench {
         let has = adapter.limits();
         limits.max_storage_buffer_binding_size = has.max_storage_buffer_binding_size;
         limits.max_buffer_size = has.max_buffer_size;
-        let experimental = if features.contains(Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
-            experimental()
-        } else {
-            wgpu::ExperimentalFeatures::disabled()
-        };
         let asked = wgpu::DeviceDescriptor {
             label: Some("yoto-gpu bench"),
             required_features: features | (adapter.features() & Features::TIMESTAMP_QUERY),
             required_limits: limits.clone(),
-            experimental_features: experimental,
+            experimental_features: agreement(features),
             ..Default::default()
         };
         let opened = pollster::block_on(adapter.request_device(&asked));

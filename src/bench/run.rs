@@ -11,6 +11,7 @@ use super::watch::Watched;
 use super::{ceilings, cpu_ceilings, host};
 use crate::check::table::Target;
 use crate::cpu::Cpu;
+use crate::data::packed::MAX_PAGE_WORDS;
 use crate::error::{DeviceError, TrainError};
 use crate::gpu::{Candidate, all_candidates, candidate};
 use crate::train::steps::Phase;
@@ -42,8 +43,6 @@ pub struct Plan {
 
 /// Networks whose throughput is measured beside that of one.
 const MORE_MODELS: [usize; 2] = [8, 32];
-/// Most words of a page: 128 MiB, the default limit of a storage binding.
-const PAGE_WORDS: usize = 1 << 25;
 /// Dispatches of a sample on a real GPU, so that its clock is fine enough.
 const DISPATCHES: u32 = 4;
 
@@ -77,7 +76,13 @@ pub fn run(plan: &Plan, say: &mut (dyn FnMut(&str) + Send)) -> Result<Report> {
         .unwrap_or(plan.size.default_cells())
         .max(plan.size.batch);
     say(&format!("simulating {cells} cells"));
-    let data = simulate(&plan.size, cells, plan.seed, PAGE_WORDS)?;
+    // pages that every device can bind
+    let most = devices.iter().map(|device| match device {
+        Device::Gpu(gpu) => gpu.max_elements(),
+        Device::Cpu => usize::MAX,
+    });
+    let page_words = most.min().unwrap_or(usize::MAX).min(MAX_PAGE_WORDS);
+    let data = simulate(&plan.size, cells, plan.seed, page_words)?;
     let nonzeros: usize = data.cells.pages.iter().map(|p| p.entries.len()).sum();
     let work = Work {
         data: &data,

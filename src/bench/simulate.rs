@@ -15,6 +15,8 @@ pub const CLASSES: usize = 10;
 const FEWEST_CELLS: usize = 2048;
 /// Share of the cells that detect the least detected gene, relative to the mean.
 const RAREST: f64 = 0.2;
+/// Cells that are made before they join a page.
+const AT_ONCE: usize = 4096;
 /// A gene is detected in at most this share of the cells.
 const COMMONEST: f64 = 0.98;
 
@@ -156,15 +158,15 @@ pub fn simulate(
     }
     let mut labels: Vec<u32> = (0..cells as u32).map(|c| c % CLASSES as u32).collect();
     SplitMix::new(seed ^ 0x636c_6173).shuffle(&mut labels);
-    let per_page = (page_words / (n_blocks + 1).max(2 * size.nonzeros.max(n / 16))).max(1);
     let mut pages = Vec::new();
-    for first_cell in (0..cells).step_by(per_page) {
-        let n_cells = per_page.min(cells - first_cell);
-        let rows: Vec<(Vec<u32>, Vec<u32>)> = (first_cell..first_cell + n_cells)
+    for first in (0..cells).step_by(AT_ONCE) {
+        let rows: Vec<(Vec<u32>, Vec<u32>)> = (first..cells.min(first + AT_ONCE))
             .into_par_iter()
             .map(|c| cell(&rates, &marks, labels[c] as usize, seed, c as u64))
             .collect();
-        pages.push(page(first_cell, &rows, page_words)?);
+        for (i, row) in rows.iter().enumerate() {
+            add(&mut pages, first + i, row, page_words)?;
+        }
     }
     let packed = Packed {
         n_cells: cells,
@@ -215,30 +217,41 @@ fn cell(rates: &[f64], marks: &[usize], class: usize, seed: u64, c: u64) -> (Vec
     (entries, blocks)
 }
 
-fn page(first_cell: usize, rows: &[(Vec<u32>, Vec<u32>)], words: usize) -> Result<Page, DataError> {
-    let total: usize = rows.iter().map(|(e, _)| e.len()).sum();
-    let short = || {
+/// Puts a cell on the last page, or on a new one where it would not fit.
+fn add(
+    pages: &mut Vec<Page>,
+    cell: usize,
+    (entries, blocks): &(Vec<u32>, Vec<u32>),
+    words: usize,
+) -> Result<(), DataError> {
+    let short = |_| {
         DataError::new(
-            format!("no memory for {total} simulated nonzeros"),
+            format!("no memory for the nonzeros of simulated cell {cell}"),
             "lower --cells or take a smaller --size",
         )
     };
-    if total > words {
-        return Err(short());
+    let full = |p: &Page| {
+        p.n_cells > 0
+            && (p.entries.len() + entries.len() > words || p.blocks.len() + blocks.len() > words)
+    };
+    if pages.last().is_none_or(full) {
+        pages.push(Page {
+            first_cell: cell,
+            n_cells: 0,
+            entries: Vec::new(),
+            blocks: Vec::new(),
+        });
     }
-    let (mut entries, mut blocks) = (Vec::new(), Vec::new());
-    entries.try_reserve_exact(total).map_err(|_| short())?;
-    for (e, b) in rows {
-        let at = entries.len() as u32;
-        blocks.extend(b.iter().map(|p| at + p));
-        entries.extend_from_slice(e);
-    }
-    Ok(Page {
-        first_cell,
-        n_cells: rows.len(),
-        entries,
-        blocks,
-    })
+    let Some(page) = pages.last_mut() else {
+        return Ok(());
+    };
+    page.entries.try_reserve(entries.len()).map_err(short)?;
+    page.blocks.try_reserve(blocks.len()).map_err(short)?;
+    let at = page.entries.len() as u32;
+    page.blocks.extend(blocks.iter().map(|p| at + p));
+    page.entries.extend_from_slice(entries);
+    page.n_cells += 1;
+    Ok(())
 }
 
 /// Means and inverse standard deviations of the genes over all cells; nothing is clipped.
@@ -289,7 +302,7 @@ mod tests {
     fn cells_are_as_asked_for_and_the_same_again() {
         let size: Size = "1000,100,16,8,20".parse().unwrap();
         let make = |seed, words| simulate(&size, 400, seed, words).unwrap();
-        let (a, paged) = (make(3, 1 << 25), make(3, 20_000));
+        let (a, paged) = (make(3, 1 << 25), make(3, 10_000));
         assert_eq!(a.cells.pages.len(), 1);
         assert!(paged.cells.pages.len() > 3);
         let mut total = 0;

@@ -72,6 +72,8 @@ pub struct BenchArgs {
 pub enum BenchAction {
     /// Print results side by side, with ratios to the first
     Compare(CompareArgs),
+    /// Read X of a file and say how long that took
+    Read(super::read::ReadArgs),
 }
 
 /// Flags of `bench compare`.
@@ -95,6 +97,7 @@ pub struct CompareArgs {
 /// hint.
 pub fn run(args: &BenchArgs, begin: Instant) -> Result<Outcome, Failure> {
     let text = match &args.action {
+        Some(BenchAction::Read(args)) => return super::read::run(args),
         Some(BenchAction::Compare(args)) => side_by_side(args)?,
         None => measured(args, begin)?,
     };

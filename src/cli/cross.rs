@@ -2,12 +2,13 @@
 use super::progress::Reporter;
 use super::run::Failure;
 use crate::data::cells::{Targets, TrainingData};
+use crate::data::components::with_components;
 use crate::data::folds::Fold;
 use crate::data::prepare::Prepared;
 use crate::data::split::{SplitSettings, split};
 use crate::ops::{MISSING, Ops};
 use crate::report::cross::{CrossValidation, FoldScores, Skipped};
-use crate::report::predict::{predict, score};
+use crate::report::predict::{predict, reported, score};
 use crate::train::{self, settings::Settings};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +24,7 @@ pub(super) fn cross_validate<O: Ops>(
     column: &str,
     base: &SplitSettings,
     settings: &Settings,
+    reconstruct: Option<usize>,
     stop: &AtomicBool,
     reporter: &mut Reporter,
 ) -> Result<CrossValidation, Failure> {
@@ -46,7 +48,7 @@ pub(super) fn cross_validate<O: Ops>(
         let (own, split_settings) = fold.apply(prepared.clone(), base);
         let parts = split(own, &split_settings)
             .and_then(|parts| Ok((train_fits(&parts.0, settings)?, parts).1));
-        let (data, sealed, summary) = match parts {
+        let (mut data, sealed, summary) = match parts {
             Ok(parts) => parts,
             Err(e) => {
                 skipped.push(Skipped {
@@ -56,6 +58,7 @@ pub(super) fn cross_validate<O: Ops>(
                 continue;
             }
         };
+        let components = with_components(&mut data, reconstruct, settings.seed)?;
         let fitted = train::fit(ops, &data, settings, None, false, stop, &mut |p| {
             reporter.epoch(p);
         })?;
@@ -64,12 +67,16 @@ pub(super) fn cross_validate<O: Ops>(
         }
         let known = known_classes(&data);
         let panel: Vec<u32> = fitted.model.genes.iter().map(|g| g.index).collect();
-        let test = sealed.open(Some(&panel))?;
+        let mut test = sealed.open(Some(&panel))?;
+        if let Some(components) = &components {
+            components.add_to_test(&mut test);
+        }
         let predicted = predict(&fitted.model, &test.x);
         let inside: Vec<bool> = (summary.test_rows.iter())
             .map(|&row| fold.members[row as usize])
             .collect();
-        for (t, task) in test.tasks.iter().enumerate() {
+        for (t, name) in reported(&fitted.model) {
+            let task = &test.tasks[t];
             // a class that training never saw cannot be right
             let seen = |cell: usize| match &task.targets {
                 Targets::Classes(y) => y[cell] != MISSING && known[t][y[cell] as usize],
@@ -84,7 +91,7 @@ pub(super) fn cross_validate<O: Ops>(
                 |of: &dyn Fn(usize) -> bool| score(&fitted.model, &test, &predicted, t, of);
             groups.push(FoldScores {
                 group: fold.group.clone(),
-                task: task.name.clone(),
+                task: name,
                 cells: count(&|c| inside[c] && seen(c)),
                 unseen: count(&|c| inside[c] && labelled(c) && !seen(c)),
                 across: scored(&|c| inside[c] && seen(c)),
@@ -93,7 +100,7 @@ pub(super) fn cross_validate<O: Ops>(
         }
     }
     reporter.done();
-    if groups.len() < folds.len() * prepared.tasks.len() && stop.load(Ordering::Relaxed) {
+    if stop.load(Ordering::Relaxed) {
         reporter.say("stopped: the cross-validation has only the groups that were finished");
     }
     Ok(CrossValidation::new(column, groups, skipped))

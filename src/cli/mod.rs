@@ -7,11 +7,14 @@ pub mod devices;
 pub mod filters;
 pub mod inspect;
 pub mod progress;
+pub mod read;
 pub mod reading;
+pub mod rules;
 pub mod run;
 pub mod simulate;
 pub mod sizes;
 pub mod train;
+mod values;
 pub mod weights;
 
 use clap::{Parser, Subcommand};

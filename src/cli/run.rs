@@ -3,17 +3,19 @@ use super::cross::cross_validate;
 use super::progress::Reporter;
 use super::train::{TrainArgs, TrainConfig};
 use crate::data::budget::{self, Bytes};
+use crate::data::components::with_components;
 use crate::data::dataset::Csr;
 use crate::data::filter::Filters;
 use crate::data::matrix::Matrix;
+use crate::data::packed::MAX_PAGE_WORDS;
 use crate::data::split::{SplitSettings, split};
 use crate::data::store::Room;
 use crate::data::{self, demo, folds, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
-use crate::gpu::{Pick, pick};
+use crate::gpu::{Pick, matrix_is_wanted, pick};
 use crate::ops::Ops;
 use crate::report::batches::BatchScores;
-use crate::report::files::{CHECKPOINT, Claim, Panel, RunDir, write_results};
+use crate::report::files::{CHECKPOINT, Claim, LOADINGS, Panel, RunDir, write_results};
 use crate::report::repeats::Repeats;
 use crate::report::summary::Summary;
 use crate::report::{explain, hierarchy};
@@ -61,9 +63,6 @@ struct Config<'a> {
     settings: &'a TrainConfig,
 }
 
-/// Most words of a page: 128 MiB, the default limit of a storage binding.
-const PAGE_WORDS: usize = 1 << 25;
-
 /// Runs `train`. `given`: names of the settings that stand on the command line.
 ///
 /// # Errors
@@ -88,7 +87,15 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
         settings: &args.config,
     });
     let outcome = match device {
-        Pick::Gpu(mut gpu) => with_device(&mut *gpu, &args, &dir, &config, &mut reporter, begin),
+        Pick::Gpu(mut gpu) => {
+            if matrix_is_wanted() && !gpu.uses_matrices() {
+                reporter.say(
+                    "note: YOTO_MATRIX is set, but the adapter has no cooperative matrices of 16 x 16 f16 \
+                     in subgroups of 32, or they fail the self-test; dense layers stay in f32",
+                );
+            }
+            with_device(&mut *gpu, &args, &dir, &config, &mut reporter, begin)
+        }
         Pick::Cpu { note } => {
             if let Some(note) = note {
                 reporter.say(&format!("note: {note}"));
@@ -163,7 +170,8 @@ fn with_device<O: Ops>(
         stratify: c.stratify,
         split_by: c.split_by.clone(),
         batch: c.batch.clone(),
-        page_words: ops.max_elements().min(PAGE_WORDS),
+        unlabelled: c.reconstruct.is_some(),
+        page_words: ops.max_elements().min(MAX_PAGE_WORDS),
         min_genes: c.filters.min_genes,
         rare_classes: c.filters.rare_classes,
         genes: c.filters.genes(),
@@ -174,11 +182,12 @@ fn with_device<O: Ops>(
         None => Vec::new(),
     };
     let kept = (!folds.is_empty()).then(|| prepared.clone());
-    let (data, sealed, summary) = split(prepared, &split_settings)?;
+    let (mut data, sealed, summary) = split(prepared, &split_settings)?;
     summary
         .notices
         .iter()
         .for_each(|n| reporter.say(&format!("note: {n}")));
+    let components = with_components(&mut data, c.reconstruct, c.seed)?;
     if let Some(stream) = &data.stream {
         reporter.say(&format!(
             "note: the cells stream from {}, in windows of up to {} steps; statistics are of {} of {} \
@@ -193,8 +202,22 @@ fn with_device<O: Ops>(
     }
     let streamed = limit.filter(|_| on_disk);
     let config = &with_filters(config, &summary.filters, streamed);
-    let settings = c.settings();
+    let mut settings = c.settings();
+    if c.genes.auto() {
+        let sizes = c.genes.sizes().iter().copied();
+        let mut sizes = sizes.filter(|&k| k <= data.gene_names.len());
+        settings.genes = sizes.next().unwrap_or(1);
+        settings.nested = sizes.collect();
+        if data.n_validation == 0 {
+            return Err(DataError::new(
+                "--genes auto has no validation cells to choose by",
+                "raise --validation-fraction, or say how many genes",
+            )
+            .into());
+        }
+    }
     train::check(&data, &settings)?;
+    train::lab::apply(&mut settings, &data, c.rules.rules(&data)?)?;
     reporter.say(&format!(
         "{path}: {} cells x {} genes, {} considered; training on {}",
         summary.n_obs,
@@ -241,6 +264,7 @@ fn with_device<O: Ops>(
     let separations = fits.iter().map(|f| explain::separation(&f.model, &data));
     let separations: Vec<_> = separations.collect();
     let links = hierarchy::links(&data);
+    let data_names = std::mem::take(&mut data.gene_names);
     drop(data);
     let mut panel: Vec<u32> = fits
         .iter()
@@ -248,7 +272,10 @@ fn with_device<O: Ops>(
         .collect();
     panel.sort_unstable();
     panel.dedup();
-    let test = sealed.open(Some(&panel))?;
+    let mut test = sealed.open(Some(&panel))?;
+    if let Some(components) = &components {
+        components.add_to_test(&mut test);
+    }
     let panels = fits.iter().zip(separations);
     let panels: Vec<Panel> = panels.map(|(f, s)| Panel::new(f, s, &test)).collect();
     let out = args.out.display().to_string();
@@ -260,6 +287,9 @@ fn with_device<O: Ops>(
     summary.batches = BatchScores::new(&fitted.model, &test, predicted);
     summary.hierarchy = hierarchy::consistency(&links, predicted);
     write_results(dir, &panels, main, &test, &summary, config)?;
+    if let Some(components) = &components {
+        dir.write(LOADINGS, &components.csv(&data_names))?;
+    }
     let stopped = fits.iter().any(|f| f.stopped);
     if let (Some(prepared), Some(column), false) = (kept, &c.cross_validate, stopped) {
         summary.cross_validation = Some(cross_validate(
@@ -269,6 +299,7 @@ fn with_device<O: Ops>(
             column,
             &split_settings,
             &settings,
+            c.reconstruct,
             &stop,
             reporter,
         )?);

@@ -4,9 +4,12 @@
 //! [`TrainArgs`] only says where the result goes.
 use super::filters::FilterArgs;
 use super::reading::ReadingArgs;
+use super::rules::RuleArgs;
 use super::sizes::Sizes;
+use super::values::{at_least_one, components, positive, share};
 use super::weights::{TaskWeight, weights_fit};
 use crate::data::budget::Bytes;
+use crate::data::components::TASK;
 use crate::data::prepare::InputChoice;
 use crate::train::settings::{Recipe, Relaxation, Settings};
 use clap::builder::PossibleValue;
@@ -70,6 +73,19 @@ pub struct TrainConfig {
     /// Column of obs to predict as a number; repeat for several tasks
     #[arg(long, value_name = "COLUMN", help_heading = "Tasks and data")]
     pub regress: Vec<String>,
+    /// Predict the other genes too: the D leading principal components of the expression; without
+    /// --label or --regress it is all that is predicted [D: 32]
+    #[arg(
+        long,
+        value_name = "D",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "32",
+        value_parser = components,
+        help_heading = "Tasks and data"
+    )]
+    #[serde(default)]
+    pub reconstruct: Option<usize>,
     /// What is read of the file.
     #[command(flatten)]
     #[serde(flatten)]
@@ -147,6 +163,11 @@ pub struct TrainConfig {
     #[arg(long, value_name = "SCORE", default_value_t = 0.01, value_parser = share, help_heading = "Panel and network")]
     #[serde(default = "tolerance")]
     pub tolerance: f64,
+
+    /// What the panel must keep to.
+    #[command(flatten)]
+    #[serde(default)]
+    pub rules: RuleArgs,
     /// How the choice of genes is relaxed to carry a gradient
     #[arg(
         long,
@@ -179,8 +200,8 @@ pub struct TrainConfig {
     /// Seed of the split, the first weights, the order of the cells and the noise
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
     pub seed: u64,
-    /// Runs with this and the next seeds, side by side in one set of launches; the one with the lowest
-    /// validation loss is the result, metrics.json says how often each gene was chosen
+    /// Runs with this and the next seeds, side by side in one set of launches; the panel of the majority is
+    /// the result, metrics.json says how often each gene was chosen and which replace each other
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = at_least_one, help_heading = "Training")]
     #[serde(default = "one")]
     pub repeats: u64,
@@ -221,10 +242,10 @@ impl TrainConfig {
         if self.data.is_none() && !self.reading.is_default() {
             return Err("--layer, --raw and --labels want a file: name it as DATA".into());
         }
-        if self.label.is_empty() && self.regress.is_empty() {
+        if self.label.is_empty() && self.regress.is_empty() && self.reconstruct.is_none() {
             if self.data.is_some() {
                 return Err(
-                    "name what to predict: --label COLUMN (classes) or --regress COLUMN (numbers)"
+                    "name what to predict: --label COLUMN (classes), --regress COLUMN (numbers) or --reconstruct"
                         .into(),
                 );
             }
@@ -236,7 +257,15 @@ impl TrainConfig {
                 return Err(format!("the column {name:?} is named by two tasks"));
             }
         }
-        let tasks: Vec<String> = tasks.into_iter().cloned().collect();
+        let mut tasks: Vec<String> = tasks.into_iter().cloned().collect();
+        if self.reconstruct.is_some() {
+            if let Some(name) = tasks.iter().find(|t| t.starts_with(TASK)) {
+                return Err(format!(
+                    "the column {name:?} and --reconstruct have one name: rename the column"
+                ));
+            }
+            tasks.push(TASK.into());
+        }
         weights_fit(&self.task_weight, &tasks)?;
         let held_out = self.test_fraction + self.validation_fraction;
         if held_out >= 1.0 {
@@ -369,25 +398,4 @@ fn tolerance() -> f64 {
 
 fn recipe(text: &str) -> Result<Recipe, String> {
     serde_json::from_str(text).map_err(|e| e.to_string())
-}
-
-fn at_least_one(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(n) if n > 0 => Ok(n),
-        _ => Err("it must be a whole number of at least 1".into()),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(x) if (0.0..1.0).contains(&x) => Ok(x),
-        _ => Err("it must be a number from 0 up to, not including, 1".into()),
-    }
-}
-
-fn positive(text: &str) -> Result<f32, String> {
-    match text.parse() {
-        Ok(x) if x > 0.0 && f32::is_finite(x) => Ok(x),
-        _ => Err("it must be a number above 0".into()),
-    }
 }

@@ -69,6 +69,42 @@ fn cell_entries<'a>(
     Some(&entries[blocks[at + from] as usize..blocks[at + to] as usize])
 }
 
+/// Cells whose entries are fetched side by side.
+const FETCHED: usize = 16;
+
+/// Reads a word of each line of memory that the cells' entries of some spans of gene blocks lie in. Cells come
+/// in random order, mostly from memory that no cache holds; these reads do not wait for one another, as
+/// those of the products would.
+#[inline(always)]
+fn fetch(
+    entries: &[u32],
+    blocks: &[u32],
+    cells: &[u32],
+    p: (u32, u32, u32),
+    spans: impl Iterator<Item = (usize, usize)> + Clone,
+) {
+    /// Words of a line.
+    const LINE: usize = 16;
+    let mut sum = 0u32;
+    for &cell in cells {
+        let local = cell.wrapping_sub(p.0);
+        if local < p.1 {
+            let at = local as usize * (p.2 as usize + 1);
+            for (from, to) in spans.clone() {
+                let own = &blocks[at + from..=at + to];
+                sum = own.iter().step_by(LINE).fold(sum, |s, &x| s ^ x);
+            }
+        }
+    }
+    for &cell in cells {
+        for span in spans.clone() {
+            let own = cell_entries(entries, blocks, cell, p, span).unwrap_or(&[]);
+            sum = own.iter().step_by(LINE).fold(sum, |s, &x| s ^ x);
+        }
+    }
+    std::hint::black_box(sum);
+}
+
 fn allocate<U: Clone + Default>(name: &str, len: usize, held: u64) -> Result<Vec<U>> {
     let mut v = Vec::new();
     v.try_reserve_exact(len)

@@ -1,5 +1,5 @@
 //! The operations of a training step that touch genes, network by network.
-use super::{Cpu, cell_entries, rows};
+use super::{Cpu, FETCHED, cell_entries, fetch, rows};
 use crate::kernels::{
     adamw::AdamW, first::First, noise::Noise, panel::Panel, scores::Scores, softmask::SoftMask,
     sparse::Sparse, topk::TopK,
@@ -221,14 +221,18 @@ pub(super) fn sparse_forward<T: Real>(
                 arch.dispatch(|| {
                     for from in (0..n_blocks.max(1)).step_by(at_once) {
                         let to = n_blocks.min(from + at_once);
-                        for (z, &cell) in out.chunks_exact_mut(width).zip(batch) {
-                            let Some(entries) = own(from, to, cell) else {
-                                continue;
-                            };
-                            if from == 0 {
-                                z.copy_from_slice(bias);
+                        let some = out.chunks_mut(FETCHED * width);
+                        for (out, batch) in some.zip(batch.chunks(FETCHED)) {
+                            fetch(entries, blocks, batch, page, [(from, to)].into_iter());
+                            for (z, &cell) in out.chunks_exact_mut(width).zip(batch) {
+                                let Some(entries) = own(from, to, cell) else {
+                                    continue;
+                                };
+                                if from == 0 {
+                                    z.copy_from_slice(bias);
+                                }
+                                twin::sparse::forward_row(entries, scale, w, z);
                             }
-                            twin::sparse::forward_row(entries, scale, w, z);
                         }
                     }
                     for (b, (z, &cell)) in out.chunks_exact_mut(width).zip(batch).enumerate() {
@@ -344,11 +348,18 @@ pub(super) fn panel_gather<T: Real>(
             let seed = p.seed.wrapping_add(r as u32);
             let own = Panel { seed, ..p };
             let out = part_mut(out, r, stride(n * k), n * k);
-            rows(out, k, n * k * 40, |b, out| {
-                let page = (p.first_cell, p.n_cells, p.n_blocks);
-                let all = (0, p.n_blocks as usize);
-                if let Some(cell) = cell_entries(entries, blocks, batch[b], page, all) {
-                    twin::panel::gather_row(&own, b, cell, genes, stats, out);
+            let page = (p.first_cell, p.n_cells, p.n_blocks);
+            rows(out, FETCHED * k, n * k * 64, |c, out| {
+                let first = c * FETCHED;
+                let batch = &batch[first..n.min(first + FETCHED)];
+                let block = |&gene: &u32| (gene as usize / BLOCK, gene as usize / BLOCK + 1);
+                fetch(entries, blocks, batch, page, genes.iter().map(block));
+                for (i, (out, &cell)) in out.chunks_exact_mut(k).zip(batch).enumerate() {
+                    if cell.wrapping_sub(p.first_cell) < p.n_cells {
+                        let block = |j| cell_entries(entries, blocks, cell, page, (j, j + 1));
+                        let block = |j| block(j).unwrap_or(&[]);
+                        twin::panel::gather_row(&own, first + i, block, genes, stats, out);
+                    }
                 }
             });
         }

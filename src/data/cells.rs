@@ -43,6 +43,14 @@ pub enum TaskKind {
         /// Standard deviation over the labelled training cells.
         sd: f64,
     },
+    /// A principal component of the expression (`--reconstruct`), of mean 0 over the training cells;
+    /// networks see `y / sd`. All components together are one task in the reports.
+    Component {
+        /// Standard deviation over the training cells.
+        sd: f64,
+        /// Share of the components' variance that is its own; they add up to 1.
+        share: f64,
+    },
 }
 
 impl TaskKind {
@@ -51,8 +59,24 @@ impl TaskKind {
     pub fn width(&self) -> usize {
         match self {
             Self::Classification { classes } => classes.len(),
-            Self::Regression { .. } => 1,
+            Self::Regression { .. } | Self::Component { .. } => 1,
         }
+    }
+
+    /// Mean and standard deviation that targets are standardised by; 0 and 1 for classes.
+    #[must_use]
+    pub fn scale(&self) -> (f64, f64) {
+        match self {
+            Self::Classification { .. } => (0.0, 1.0),
+            Self::Regression { mean, sd } => (*mean, *sd),
+            Self::Component { sd, .. } => (0.0, *sd),
+        }
+    }
+
+    /// Whether it is one of the components that are reported as one task.
+    #[must_use]
+    pub fn is_component(&self) -> bool {
+        matches!(self, Self::Component { .. })
     }
 }
 
@@ -186,6 +210,8 @@ pub struct TestCells {
     pub obs_names: Vec<String>,
     /// Tasks with the labels of the test cells.
     pub tasks: Vec<Task>,
+    /// Sum of squares of each cell's standardised values; empty where nothing is reconstructed.
+    pub squares: Vec<f64>,
     /// Batches of the test cells (`--batch`).
     pub batches: Option<Batches>,
 }

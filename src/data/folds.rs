@@ -49,10 +49,11 @@ pub fn leave_one_out(
     let (names, codes, _) = column(&prepared.columns, name, "--cross-validate")?;
     let tasks = &prepared.tasks;
     let labelled = |i: usize| {
-        tasks.iter().any(|t| match &t.targets {
-            Targets::Classes(codes) => codes[i] != MISSING,
-            Targets::Values(values) => !values[i].is_nan(),
-        })
+        settings.unlabelled
+            || tasks.iter().any(|t| match &t.targets {
+                Targets::Classes(codes) => codes[i] != MISSING,
+                Targets::Values(values) => !values[i].is_nan(),
+            })
     };
     let cells: Vec<u32> = (0..codes.len())
         .filter(|&i| codes[i] != MISSING && labelled(i))

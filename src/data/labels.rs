@@ -13,18 +13,12 @@ const LARGEST_INTEGER: f64 = 9_007_199_254_740_992.0;
 /// The tasks of the `labels` and of the `regress` columns, in that order.
 ///
 /// # Errors
-/// A [`DataError`]: no task, a column named twice, or one that cannot be what is asked of it.
+/// A [`DataError`]: a column named twice, or one that cannot be what is asked of it.
 pub(super) fn tasks(
     columns: &BTreeMap<String, Column>,
     labels: &[String],
     regress: &[String],
 ) -> Result<Vec<Task>, DataError> {
-    if labels.is_empty() && regress.is_empty() {
-        return Err(DataError::new(
-            "nothing to predict was named",
-            "name an obs column with --label (classes) or --regress (numbers)",
-        ));
-    }
     let mut tasks: Vec<Task> = Vec::new();
     for (name, is_label) in labels
         .iter()

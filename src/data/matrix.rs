@@ -2,7 +2,7 @@
 use super::cells::Transform;
 use super::dataset::Csr;
 use super::prepare;
-use super::store::{Seen, Store};
+use super::store::{Seen, Store, Visitor};
 use crate::error::DataError;
 use rayon::prelude::*;
 
@@ -91,12 +91,7 @@ impl Matrix {
     ///
     /// # Errors
     /// As [`Store::visit`].
-    pub fn visit(
-        &self,
-        rows: &[u32],
-        transform: Transform,
-        f: &mut dyn FnMut(usize, &[u32], &[f32]),
-    ) -> Result<(), DataError> {
+    pub fn visit(&self, rows: &[u32], transform: Transform, f: Visitor) -> Result<(), DataError> {
         match self {
             Self::Store(x) => x.visit(rows, transform, f),
             Self::Csr(x) => {

@@ -2,11 +2,15 @@
 //!
 //! The test cells leave the split as a [`cells::SealedTest`], which training cannot read.
 mod assign;
+mod batch;
 pub mod budget;
 pub mod cells;
+pub(crate) mod columns;
+pub mod components;
 mod convert;
 pub mod dataset;
 pub mod demo;
+mod eigen;
 pub mod filter;
 pub mod folds;
 mod h5;

@@ -43,6 +43,10 @@ pub struct Packed {
 /// Most genes that the packed form can name.
 pub const MAX_GENES: usize = 65_535;
 
+/// Most words of a page of entries or of pointers, for pointers are u32. A device may hold less at once
+/// ([`crate::ops::Ops::max_elements`]); a page costs a step up to three launches, so the fewer the better.
+pub const MAX_PAGE_WORDS: usize = u32::MAX as usize;
+
 /// Rounds to the f16 that stands in a packed entry; values that f16 holds only as subnormals
 /// become 0, so that no device's flush mode matters.
 #[must_use]

@@ -66,7 +66,7 @@ pub fn log_count(count: f32, total: f64) -> f32 {
 ///
 /// # Errors
 /// A [`DataError`]: NaN, infinite or negative values in X, nothing but zeros, a column that cannot
-/// be the task it is asked for, a column asked for twice, no task at all.
+/// be the task it is asked for, a column asked for twice.
 pub fn prepare(
     mut dataset: Dataset,
     labels: &[String],

@@ -1,5 +1,6 @@
 //! Splits prepared cells into what training reads and the sealed test cells.
 use super::assign::{self, Assignment};
+use super::batch;
 use super::cells::{Batches, SealedTest, Targets, Task, TaskKind, TestCells, TrainingData};
 use super::dataset::{Column, Csr};
 use super::filter::{self, Filters, GeneFilter, left_out};
@@ -33,6 +34,8 @@ pub struct SplitSettings {
     pub split_by: Option<String>,
     /// Column whose batches the panel is to hold across.
     pub batch: Option<String>,
+    /// Keep cells without any label: what is predicted needs none.
+    pub unlabelled: bool,
     /// Words that a page of [`Packed`] may hold.
     pub page_words: usize,
     /// Fewest genes that a cell detects.
@@ -55,6 +58,7 @@ impl Default for SplitSettings {
             stratify: true,
             split_by: None,
             batch: None,
+            unlabelled: false,
             page_words: 1 << 24,
             min_genes: 0,
             rare_classes: RareClasses::Keep,
@@ -111,6 +115,12 @@ pub fn split(
         mut notices,
     } = prepared;
     let in_file = |e: DataError| DataError::new(format!("{path}: {}", e.what), e.hint);
+    if tasks.is_empty() && !settings.unlabelled {
+        return Err(in_file(DataError::new(
+            "nothing to predict was named",
+            "name an obs column with --label (classes) or --regress (numbers), or use --reconstruct",
+        )));
+    }
     let mut filters = Filters::default();
     let detected = |i: u32| x.row_len(i as usize);
     let Assignment {
@@ -204,7 +214,7 @@ pub fn split(
     };
     let of = |rows: &[u32]| -> Vec<Task> { tasks.iter().map(|t| t.subset(rows)).collect() };
     let batches = match &settings.batch {
-        Some(name) => Some(batches(&columns, name, &rows, &mut notices).map_err(in_file)?),
+        Some(name) => Some(batch::batches(&columns, name, &rows, &mut notices).map_err(in_file)?),
         None => None,
     };
     let batches_of = |rows: &[u32]| -> Option<Batches> {
@@ -238,6 +248,7 @@ pub fn split(
         x: test_x,
         obs_names: names(&test),
         tasks: of(&test),
+        squares: Vec::new(),
         batches: batches_of(&test),
     };
     let sealed = SealedTest::new(test_cells, rest);
@@ -292,7 +303,9 @@ fn assigned(
         ));
     }
     let before = cells.len();
-    let labelled = |tasks: &[Task], i: u32| tasks.iter().any(|t| has_label(t, i as usize));
+    let labelled = |tasks: &[Task], i: u32| {
+        settings.unlabelled || tasks.iter().any(|t| has_label(t, i as usize))
+    };
     cells.retain(|&i| labelled(tasks, i));
     counts.no_label = before - cells.len();
     if counts.no_label > 0 {
@@ -317,42 +330,6 @@ fn assigned(
     let sides = assign::assign(cells, tasks, columns, settings, notices)?;
     counts.no_part = before - sides.len();
     Ok(sides)
-}
-
-/// The batch of every cell of the file; cells without one are a batch of their own.
-fn batches(
-    columns: &BTreeMap<String, Column>,
-    name: &str,
-    training: &[u32],
-    notices: &mut Vec<String>,
-) -> Result<Batches, DataError> {
-    let (mut names, mut of, _) = assign::column(columns, name, "--batch")?;
-    let without = of.iter().filter(|b| **b == MISSING).count();
-    if without > 0 {
-        let own = names.len() as u32;
-        names.push("(none)".into());
-        of.iter_mut()
-            .filter(|b| **b == MISSING)
-            .for_each(|b| *b = own);
-        notices.push(format!(
-            "{without} cells have no value of {name:?} (--batch) and count as a batch of their own"
-        ));
-    }
-    let mut seen = vec![false; names.len()];
-    training
-        .iter()
-        .for_each(|r| seen[of[*r as usize] as usize] = true);
-    if seen.iter().filter(|s| **s).count() < 2 {
-        return Err(DataError::new(
-            format!("the training cells have one value of {name:?} (--batch)"),
-            "name a column with two batches or more, or leave --batch out",
-        ));
-    }
-    Ok(Batches {
-        column: name.into(),
-        names,
-        of,
-    })
 }
 
 fn has_label(task: &Task, cell: usize) -> bool {

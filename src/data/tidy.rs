@@ -34,6 +34,11 @@ pub(crate) fn tidy(x: &mut Csr) -> (usize, usize) {
             n = row.len();
         }
         let first = write;
+        if write == begin && x.values[begin..begin + n].iter().all(|v| *v != 0.0) {
+            // nothing to move
+            write += n;
+            n = 0;
+        }
         for j in begin..begin + n {
             if x.values[j] != 0.0 {
                 x.indices[write] = x.indices[j];

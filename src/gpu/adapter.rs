@@ -77,6 +77,10 @@ impl Candidate {
     pub fn open(&self) -> Result<Gpu> {
         Gpu::open(&self.adapter)
     }
+    /// The most elements that a buffer range on it may hold, as [`crate::ops::Ops::max_elements`].
+    pub(crate) fn max_elements(&self) -> usize {
+        limits::max_elements(&self.adapter.limits())
+    }
     /// wgpu's handle.
     pub(crate) fn adapter(&self) -> &wgpu::Adapter {
         &self.adapter

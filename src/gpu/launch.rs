@@ -6,6 +6,7 @@ use crate::kernels::{
     first::{self, First},
     heads::{self, Heads},
     linear::{self, Linear, TILES},
+    matrix_forward,
     noise::{self, Noise},
     panel::{self, Panel},
     scores::{self, Scores},
@@ -30,7 +31,9 @@ impl Ops for Gpu {
         self.compile_with_cache()
     }
     fn variant(&self) -> String {
-        format!("tiles of {}, {:?} first layer", TILES[self.tile], self.form).to_lowercase()
+        let matrix = if self.matrix { ", f16 matrices" } else { "" };
+        let (tile, form) = (TILES[self.tile], self.form);
+        format!("tiles of {tile}, {form:?} first layer{matrix}").to_lowercase()
     }
     fn max_elements(&self) -> usize {
         self.max_elements
@@ -177,6 +180,9 @@ impl Ops for Gpu {
     }
     fn linear_forward(&mut self, p: Linear, a: FBuf, params: FBuf, out: FBuf) {
         let (buffers, t) = (ranges![a, params, out], self.tile);
+        if self.matrix {
+            return self.launch(&matrix_forward::FORWARD, &p, buffers, p.matrix_groups());
+        }
         self.launch(&linear::FORWARD[t], &p, buffers, p.forward_groups(TILES[t]));
     }
     fn linear_grad_input(&mut self, p: Linear, dz: FBuf, params: FBuf, gate: FBuf, out: FBuf) {

@@ -3,7 +3,7 @@ use crate::error::DeviceError;
 use crate::kernels::registry::{
     MAX_GROUPS, MAX_INVOCATIONS, MAX_STORAGE_BUFFERS, MAX_WORKGROUP_BYTES,
 };
-use crate::ops::Result;
+use crate::ops::{ALIGN, Result};
 use serde::{Deserialize, Serialize};
 use wgpu::Features;
 
@@ -85,7 +85,11 @@ pub(super) fn features(adapter: &wgpu::Adapter) -> Vec<FeatureUse> {
             has.contains(Features::SHADER_F16),
             "a ceiling in bench",
         ),
-        row("cooperative_matrix", matrix, "a ceiling in bench"),
+        row(
+            "cooperative_matrix",
+            matrix,
+            "a ceiling in bench; dense layers with YOTO_MATRIX=1",
+        ),
         row("subgroup", has.contains(Features::SUBGROUP), "not used"),
     ]
 }
@@ -192,6 +196,15 @@ pub(super) fn needed(adapter: &wgpu::Adapter, name: &str) -> Result<wgpu::Limits
     limits.max_storage_buffer_binding_size = has.max_storage_buffer_binding_size;
     limits.max_buffer_size = has.max_buffer_size;
     Ok(limits)
+}
+
+/// Words of the largest range that can be bound.
+pub(super) fn max_elements(limits: &wgpu::Limits) -> usize {
+    let bytes = limits
+        .max_storage_buffer_binding_size
+        .min(limits.max_buffer_size)
+        .min(u64::from(u32::MAX));
+    (bytes as usize / 4) / ALIGN * ALIGN
 }
 
 /// The first limit that does not suffice, as an error.

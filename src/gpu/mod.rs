@@ -8,6 +8,7 @@ mod adapter;
 pub mod capture;
 mod launch;
 mod limits;
+mod matrix;
 mod memory;
 mod pipelines;
 mod profile;
@@ -19,11 +20,12 @@ pub use adapter::{
 };
 pub(crate) use limits::has_matrix;
 pub use limits::{FeatureUse, LimitNeed};
+pub(crate) use matrix::{agreement, is_wanted as matrix_is_wanted};
 pub use profile::LaunchTime;
 
 use crate::error::DeviceError;
 use crate::kernels::linear::{DEFAULT_TILE, TILES};
-use crate::ops::{ALIGN, DeviceInfo, Result};
+use crate::ops::{DeviceInfo, Result};
 use memory::Allocation;
 use record::Recording;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,6 +61,8 @@ pub struct Gpu {
     form: Form,
     /// Tile shape of the dense layers, an index into `kernels::linear::TILES`.
     tile: usize,
+    /// Whether dense layers go forward by cooperative matrices.
+    matrix: bool,
     capture: capture::Capture,
     fault: Arc<Mutex<Option<String>>>,
 }
@@ -82,14 +86,13 @@ impl Gpu {
     fn open(adapter: &wgpu::Adapter) -> Result<Self> {
         let info = adapter.get_info();
         let limits = limits::needed(adapter, &info.name)?;
-        let max_bytes = limits
-            .max_storage_buffer_binding_size
-            .min(limits.max_buffer_size)
-            .min(u64::from(u32::MAX));
+        let max_elements = limits::max_elements(&limits);
+        let asked = matrix::asked(adapter);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("yoto-gpu"),
             required_limits: limits,
-            required_features: limits::wanted(adapter),
+            required_features: limits::wanted(adapter) | asked,
+            experimental_features: matrix::agreement(asked),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
         };
@@ -118,13 +121,14 @@ impl Gpu {
             adapter: info.clone(),
             queue,
             info: adapter::describe(&info),
-            max_elements: (max_bytes as usize / 4) / ALIGN * ALIGN,
+            max_elements,
             allocations: Vec::new(),
             held: 0,
             recording,
             key: tune::key(&info),
             form: Form::Sparse,
             tile: DEFAULT_TILE,
+            matrix: false,
             capture: capture::Capture::Off,
             fault,
         };
@@ -132,6 +136,7 @@ impl Gpu {
         if info.device_type != wgpu::DeviceType::Cpu {
             gpu.tune(tune::cache_folder().as_deref())?;
         }
+        gpu.matrix = !asked.is_empty() && gpu.matrix_agrees()?;
         Ok(gpu)
     }
 

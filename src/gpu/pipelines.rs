@@ -102,7 +102,8 @@ impl Gpu {
         entries: &[&'static Entry],
         cache: Option<&wgpu::PipelineCache>,
     ) -> Result<Vec<(Name, Built)>> {
-        let kernels = kernels::ALL.par_iter().map(|kernel| {
+        let all = kernels::ALL.par_iter().chain(kernels::OPTIONAL);
+        let kernels = all.map(|kernel| {
             let own: Vec<_> = entries.iter().filter(|e| e.stem == kernel.stem).collect();
             if own.is_empty() {
                 return Ok(Vec::new());

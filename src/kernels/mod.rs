@@ -29,6 +29,7 @@ pub mod cost;
 pub mod first;
 pub mod heads;
 pub mod linear;
+pub mod matrix_forward;
 pub mod noise;
 pub mod panel;
 pub mod registry;
@@ -61,3 +62,7 @@ pub const ALL: &[Kernel] = &[
     tiled_update::KERNEL,
     topk::KERNEL,
 ];
+
+/// Kernels that only some adapters can run, one for each file of `shaders/optional/`; each does what
+/// one of [`ALL`] does.
+pub const OPTIONAL: &[Kernel] = &[matrix_forward::KERNEL];

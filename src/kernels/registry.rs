@@ -53,10 +53,12 @@ pub const TILE_32: Source = source!("common/tile_32");
 pub const TILE_64: Source = source!("common/tile_64");
 /// Tiles of 128 x 128.
 pub const TILE_128: Source = source!("common/tile_128");
+/// What cooperative matrices need, before everything else.
+pub const MATRIX: Source = source!("common/matrix");
 /// Every shared piece, for the tests.
 pub const COMMON: &[Source] = &[
     FOLD, ENTRY, PHILOX, DROPOUT, REDUCE, SORTKEY, MODEL, ADAM, TRANSPOSE, ACTIVATE, WEIGHTS, TILE,
-    TILE_32, TILE_64, TILE_128,
+    TILE_32, TILE_64, TILE_128, MATRIX,
 ];
 
 /// Element type of a storage buffer.

@@ -1,6 +1,6 @@
 //! A network's buffers on a device.
 use super::layout::{Layout, Place};
-use crate::data::cells::{self, Task, TaskKind};
+use crate::data::cells::{self, Task};
 use crate::data::packed::Packed;
 use crate::kernels::heads::{CLASSES, TASK_WORDS, VALUES};
 use crate::ops::{ALIGN, FBuf, MISSING, Ops, PageBuf, Result, UBuf, stride};
@@ -243,10 +243,7 @@ impl Targets {
                     (CLASSES, labels.iter().map(weight).collect())
                 }
                 cells::Targets::Values(values) => {
-                    let (mean, sd) = match task.kind {
-                        TaskKind::Regression { mean, sd } => (mean, sd),
-                        TaskKind::Classification { .. } => (0.0, 1.0),
-                    };
+                    let (mean, sd) = task.kind.scale();
                     let bits = |&v: &f32| {
                         let scaled = ((f64::from(v) - mean) / sd) as f32;
                         if v.is_nan() {

@@ -167,6 +167,7 @@ impl PanelModel {
             let fits = match &task.kind {
                 TaskKind::Classification { classes } => !classes.is_empty(),
                 TaskKind::Regression { mean, sd } => mean.is_finite() && sd.is_finite(),
+                TaskKind::Component { sd, share } => sd.is_finite() && share.is_finite(),
             };
             if !fits {
                 return Err(broken(format!(

@@ -1,5 +1,5 @@
 //! Twin of `shaders/linear.wgsl`: a dense layer, `a = drop(relu(x w + b))`.
-use super::{Real, axpy, dot, noise::dropout_word};
+use super::{Real, axpy, dot, noise::dropout_words};
 
 /// What follows the sums of a layer: ReLU and dropout, or nothing.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +22,13 @@ impl<T: Real> Gate<T> {
             return;
         }
         let (seed, stream, step) = self.key;
+        let mut words = [0; 4];
         for (i, z) in z.iter_mut().enumerate() {
-            let keeps = *z > T::ZERO
-                && (self.drop_below == 0
-                    || dropout_word(seed, stream, step, (first + i) as u32) >= self.drop_below);
+            let element = first + i;
+            if self.drop_below > 0 && (i == 0 || element.is_multiple_of(4)) {
+                words = dropout_words(seed, stream, step, element);
+            }
+            let keeps = *z > T::ZERO && words[element % 4] >= self.drop_below;
             *z = if keeps { *z * self.keep_scale } else { T::ZERO };
         }
     }
@@ -55,13 +58,87 @@ pub fn grad_input_row<T: Real>(dy: &[T], w: &[T], a: &[T], keep_scale: T, dz: &m
     }
 }
 
-/// Row i of `dw = a^T dy`; `a` has `n_in` columns.
-#[inline(always)]
-pub fn grad_weight_row<T: Real>(i: usize, n_in: usize, a: &[T], dy: &[T], dw: &mut [T]) {
-    dw.fill(T::ZERO);
-    for (a, dy) in a.chunks_exact(n_in).zip(dy.chunks_exact(dw.len())) {
-        if a[i] != T::ZERO {
-            axpy(a[i], dy, dw);
+/// A product of two matrices, the left one possibly transposed: element (i, k) of it at
+/// `i step.0 + k step.1`, of the right one at `k width + j`.
+#[derive(Clone, Copy, Debug)]
+pub struct Product<'a, T> {
+    /// Left factor.
+    pub a: &'a [T],
+    /// Distance of its rows and of its columns.
+    pub step: (usize, usize),
+    /// Right factor.
+    pub b: &'a [T],
+    /// Columns of the right factor.
+    pub width: usize,
+}
+
+/// Terms that are added before the next rows: their part of the right factor stays in the second-level
+/// cache.
+const DEPTH: usize = 128;
+
+impl<T: Real> Product<'_, T> {
+    /// `out += ` rows of the product, from row `first` on; terms in order, so that it does not matter
+    /// how rows are shared out.
+    #[inline(always)]
+    pub fn add(&self, first: usize, out: &mut [T]) {
+        let depth = self.b.len() / self.width.max(1);
+        for from in (0..depth).step_by(DEPTH) {
+            let terms = (from, depth.min(from + DEPTH));
+            let mut row = first;
+            let mut fours = out.chunks_exact_mut(4 * self.width);
+            for out in fours.by_ref() {
+                self.rows::<4>(row, terms, out);
+                row += 4;
+            }
+            for out in fours.into_remainder().chunks_exact_mut(self.width) {
+                self.rows::<1>(row, terms, out);
+                row += 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn rows<const R: usize>(&self, row: usize, terms: (usize, usize), out: &mut [T]) {
+        let mut from = 0;
+        while self.width - from >= 32 {
+            self.tile::<R, 32>((row, from), terms, out);
+            from += 32;
+        }
+        while self.width - from >= 8 {
+            self.tile::<R, 8>((row, from), terms, out);
+            from += 8;
+        }
+        while from < self.width {
+            self.tile::<R, 1>((row, from), terms, out);
+            from += 1;
+        }
+    }
+
+    /// R rows and W columns, whose sums stay in registers.
+    #[inline(always)]
+    fn tile<const R: usize, const W: usize>(
+        &self,
+        (row, column): (usize, usize),
+        (from, to): (usize, usize),
+        out: &mut [T],
+    ) {
+        let mut sums = [[T::ZERO; W]; R];
+        for (r, sum) in sums.iter_mut().enumerate() {
+            sum.copy_from_slice(&out[r * self.width + column..][..W]);
+        }
+        for k in from..to {
+            let Some(b) = self.b[k * self.width + column..].first_chunk::<W>() else {
+                return;
+            };
+            for (r, sum) in sums.iter_mut().enumerate() {
+                let x = self.a[(row + r) * self.step.0 + k * self.step.1];
+                for (s, &b) in sum.iter_mut().zip(b) {
+                    *s += x * b;
+                }
+            }
+        }
+        for (r, sum) in sums.iter().enumerate() {
+            out[r * self.width + column..][..W].copy_from_slice(sum);
         }
     }
 }
@@ -73,6 +150,39 @@ pub fn column_sum<T: Real>(a: &[T], out: &mut [T]) {
     for row in a.chunks_exact(out.len()) {
         for (o, &x) in out.iter_mut().zip(row) {
             *o += x;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_those_of_plain_loops() {
+        // several parts of the sums, rows and columns that no tile fits
+        let (rows, depth, width) = (11, 2 * DEPTH + 3, 43);
+        let a: Vec<f64> = (0..rows * depth).map(|i| ((i * 7) % 23) as f64).collect();
+        let b: Vec<f64> = (0..depth * width).map(|i| ((i * 5) % 19) as f64).collect();
+        for (step, place) in [((depth, 1), 0), ((1, rows), 1)] {
+            let product = Product {
+                a: &a,
+                step,
+                b: &b,
+                width,
+            };
+            let mut out = vec![1.0; rows * width];
+            let (upper, lower) = out.split_at_mut(6 * width);
+            product.add(0, upper);
+            product.add(6, lower);
+            for i in 0..rows {
+                for j in 0..width {
+                    let left = |k: usize| [a[i * depth + k], a[k * rows + i]][place];
+                    // whole numbers: exact
+                    let sum: f64 = (0..depth).map(|k| left(k) * b[k * width + j]).sum();
+                    assert_eq!(out[i * width + j], 1.0 + sum, "{step:?} {i} {j}");
+                }
+            }
         }
     }
 }

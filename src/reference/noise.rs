@@ -128,11 +128,11 @@ pub fn perturb<T: Real>(p: &Noise, tables: &[u32], first: usize, scores: &[T], o
     }
 }
 
-/// Random word of dropout element i: word i % 4 of counter (i / 4, step, 0, 0).
+/// Random words of dropout element i and its neighbours: i has word i % 4 of counter (i / 4, step, 0, 0).
 #[inline(always)]
 #[must_use]
-pub fn dropout_word(seed: u32, stream: u32, step: u32, i: u32) -> u32 {
-    philox([i / 4, step, 0, 0], [seed, stream])[(i % 4) as usize]
+pub fn dropout_words(seed: u32, stream: u32, step: u32, i: usize) -> [u32; 4] {
+    philox([(i / 4) as u32, step, 0, 0], [seed, stream])
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Test figures of each batch.
 use super::cross::measures;
-use super::predict::{Predicted, Scores, score};
+use super::predict::{Predicted, Scores, reported, score};
 use crate::data::cells::{Targets, TestCells};
 use crate::model::panel_model::PanelModel;
 use crate::ops::MISSING;
@@ -37,8 +37,8 @@ impl BatchScores {
         let mut groups = Vec::new();
         for (b, name) in batches.names.iter().enumerate() {
             let inside = |cell: usize| batches.of[cell] as usize == b;
-            for (t, task) in test.tasks.iter().enumerate() {
-                let labelled = |cell: usize| match &task.targets {
+            for (t, task) in reported(model) {
+                let labelled = |cell: usize| match &test.tasks[t].targets {
                     Targets::Classes(y) => y[cell] != MISSING,
                     Targets::Values(v) => !v[cell].is_nan(),
                 };
@@ -47,7 +47,7 @@ impl BatchScores {
                 if cells > 0 {
                     groups.push(OneBatch {
                         batch: name.clone(),
-                        task: task.name.clone(),
+                        task,
                         cells,
                         test: score(model, test, predicted, t, inside),
                     });

@@ -47,7 +47,7 @@ pub struct Skipped {
 pub struct Spread {
     /// Task.
     pub task: String,
-    /// `accuracy`, `macro_f1` or `r2`.
+    /// `accuracy`, `macro_f1`, `r2` or `explained`.
     pub measure: &'static str,
     /// Mean over the groups, each on the cells of the others.
     pub within_mean: f64,
@@ -66,6 +66,7 @@ pub(super) fn measures(scores: &Scores) -> Vec<(&'static str, f64)> {
     match scores {
         Scores::Classes(c) => vec![("accuracy", c.accuracy), ("macro_f1", c.macro_f1)],
         Scores::Values(r) => vec![("r2", r.r2)],
+        Scores::Reconstruction(r) => vec![("explained", r.explained)],
     }
 }
 

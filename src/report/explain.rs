@@ -4,7 +4,7 @@
 //! saw. The second is exact, by masking: every prediction of the test cells is made again with the
 //! gene at its training mean, which is 0 for the network, and all else as it is.
 use super::metrics;
-use super::predict::{most_probable, panel_values};
+use super::predict::{most_probable, panel_values, reported};
 use crate::data::cells::{Targets, Task, TaskKind, TestCells, TrainingData};
 use crate::data::packed::unpack;
 use crate::model::panel_model::PanelModel;
@@ -58,6 +58,11 @@ pub enum Role {
         /// R2 on the test cells minus that without the gene.
         r2_drop: f64,
     },
+    /// Of the components.
+    Reconstruction {
+        /// Share of the test cells' variance that is explained, minus that without the gene.
+        explained_drop: f64,
+    },
 }
 
 /// A gene in the cells of one class.
@@ -99,6 +104,7 @@ pub struct Separation(Vec<Vec<Trained>>);
 enum Trained {
     Classes(Vec<OfClass>),
     Value(f64),
+    Component,
 }
 
 /// Measures each gene of the panel on the training cells; the test cells have no part in it.
@@ -119,6 +125,7 @@ pub fn separation(model: &PanelModel, data: &TrainingData) -> Separation {
             })
             .collect();
         let task = |task: &Task| match (&task.kind, &task.targets) {
+            (TaskKind::Component { .. }, _) => Trained::Component,
             (TaskKind::Classification { classes }, Targets::Classes(labels)) => {
                 Trained::Classes(of_classes(&values, &labels[..data.n_train], classes))
             }
@@ -204,6 +211,26 @@ impl Masked {
     }
 }
 
+impl Masked {
+    /// Share of the cells' variance that these predictions explain.
+    fn explained(&self, model: &PanelModel, test: &TestCells, predicted: &[Vec<f32>]) -> f64 {
+        let squares: Vec<f64> = self.cells.iter().map(|&c| test.squares[c]).collect();
+        let tasks = 0..model.tasks.len();
+        let truth: Vec<(Vec<f32>, &[f32])> = tasks
+            .filter(|&t| model.tasks[t].kind.is_component())
+            .filter_map(|t| match &test.tasks[t].targets {
+                Targets::Values(v) => Some((
+                    self.cells.iter().map(|&c| v[c]).collect(),
+                    predicted[t].as_slice(),
+                )),
+                Targets::Classes(_) => None,
+            })
+            .collect();
+        let pairs: Vec<(&[f32], &[f32])> = truth.iter().map(|(t, p)| (t.as_slice(), *p)).collect();
+        metrics::reconstruction(&pairs, &squares, |_| true).explained
+    }
+}
+
 /// Class code or value of each task.
 fn answers(model: &PanelModel, logits: &[f32], out: &mut Vec<f32>) {
     let mut from = 0;
@@ -212,7 +239,10 @@ fn answers(model: &PanelModel, logits: &[f32], out: &mut Vec<f32>) {
         from += own.len();
         out.push(match task.kind {
             TaskKind::Classification { .. } => most_probable(own).0 as f32,
-            TaskKind::Regression { mean, sd } => (f64::from(own[0]) * sd + mean) as f32,
+            TaskKind::Regression { .. } | TaskKind::Component { .. } => {
+                let (mean, sd) = task.kind.scale();
+                (f64::from(own[0]) * sd + mean) as f32
+            }
         });
     }
 }
@@ -223,19 +253,25 @@ pub fn explain(model: &PanelModel, separation: Separation, test: &TestCells) -> 
     let masked = Masked::new(model, test);
     let mut out = Vec::new();
     for ((gene, trained), without) in model.genes.iter().zip(separation.0).zip(&masked.without) {
-        for (t, (task, trained)) in model.tasks.iter().zip(trained).enumerate() {
-            let (whole, without) = (&masked.whole[t], &without[t]);
-            let role = match (trained, &test.tasks[t].targets) {
-                (Trained::Classes(classes), Targets::Classes(labels)) => {
-                    let truth: Vec<u32> = masked.cells.iter().map(|&i| labels[i]).collect();
-                    classes_role(classes, &truth, whole, without)
+        let mut trained: Vec<Option<Trained>> = trained.into_iter().map(Some).collect();
+        for (t, task) in reported(model) {
+            let role = match (trained[t].take(), &test.tasks[t].targets) {
+                (Some(Trained::Component), _) => {
+                    let all = masked.explained(model, test, &masked.whole);
+                    Role::Reconstruction {
+                        explained_drop: all - masked.explained(model, test, without),
+                    }
                 }
-                (Trained::Value(correlation), Targets::Values(values)) => {
+                (Some(Trained::Classes(classes)), Targets::Classes(labels)) => {
+                    let truth: Vec<u32> = masked.cells.iter().map(|&i| labels[i]).collect();
+                    classes_role(classes, &truth, &masked.whole[t], &without[t])
+                }
+                (Some(Trained::Value(correlation)), Targets::Values(values)) => {
                     let truth: Vec<f32> = masked.cells.iter().map(|&i| values[i]).collect();
                     let r2 = |p: &[f32]| metrics::regression(&truth, p).r2;
                     Role::Value {
                         correlation,
-                        r2_drop: r2(whole) - r2(without),
+                        r2_drop: r2(&masked.whole[t]) - r2(&without[t]),
                     }
                 }
                 // a model's tasks are those of the data it was trained on
@@ -243,7 +279,7 @@ pub fn explain(model: &PanelModel, separation: Separation, test: &TestCells) -> 
             };
             out.push(Explanation {
                 gene: gene.name.clone(),
-                task: task.name.clone(),
+                task,
                 role,
             });
         }

@@ -36,6 +36,7 @@ pub fn panel(model: &PanelModel, explanations: &[Explanation]) -> csv::Result<Ve
         let names: &[&str] = match e.role {
             Role::Classes { .. } => &["marks", "auroc", "accuracy_drop", "macro_f1_drop", "loses"],
             Role::Value { .. } => &["correlation", "r2_drop"],
+            Role::Reconstruction { .. } => &["explained_drop"],
         };
         header.extend(names.iter().map(|n| format!("{prefix}{n}")));
     }
@@ -71,6 +72,7 @@ pub fn panel(model: &PanelModel, explanations: &[Explanation]) -> csv::Result<Ve
                     correlation,
                     r2_drop,
                 } => row.extend([figure(*correlation), figure(*r2_drop)]),
+                Role::Reconstruction { explained_drop } => row.push(figure(*explained_drop)),
             }
         }
         out.write_record(&row)?;

@@ -12,18 +12,21 @@ use std::path::{Path, PathBuf};
 type Result<T> = std::result::Result<T, OutputError>;
 
 /// Every file that a run writes.
-pub const FILES: [&str; 10] = [
+pub const FILES: [&str; 11] = [
     "model.safetensors",
     "panel.csv",
     "explanations.csv",
     "metrics.json",
     "cross_validation.csv",
+    LOADINGS,
     "predictions.csv",
     "history.csv",
     "curve.csv",
     "config.json",
     CHECKPOINT,
 ];
+/// The components that a panel reconstructs (`--reconstruct`).
+pub const LOADINGS: &str = "loadings.csv";
 /// The state of a run that was not finished.
 pub const CHECKPOINT: &str = "checkpoint.bin";
 

@@ -28,6 +28,39 @@ pub struct Regression {
     pub mae: f64,
 }
 
+/// How much of the expression of all considered genes is known from the panel.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reconstruction {
+    /// 1 - squared error / sum of squares of the standardised values, about the training means.
+    pub explained: f64,
+    /// The same of the components themselves: what no prediction of them can exceed by much.
+    pub ceiling: f64,
+}
+
+/// Scores of predicted components, each a pair of truth and prediction over all cells; `squares` are
+/// the sums of squares of the cells' standardised values. The components are orthonormal, so that the
+/// error over all genes is `|x|^2 - 2 y.p + |p|^2`.
+#[must_use]
+pub fn reconstruction(
+    components: &[(&[f32], &[f32])],
+    squares: &[f64],
+    keep: impl Fn(usize) -> bool,
+) -> Reconstruction {
+    let (mut total, mut held, mut known) = (0.0f64, 0.0f64, 0.0f64);
+    for (cell, &square) in squares.iter().enumerate().filter(|(c, _)| keep(*c)) {
+        total += square;
+        for (truth, predicted) in components {
+            let (y, p) = (f64::from(truth[cell]), f64::from(predicted[cell]));
+            held += y * y;
+            known += 2.0 * y * p - p * p;
+        }
+    }
+    Reconstruction {
+        explained: known / total,
+        ceiling: held / total,
+    }
+}
+
 /// Scores of predicted classes, `predicted[i] < n_classes`; cells whose truth is [`MISSING`] (or
 /// no class at all) are skipped.
 #[must_use]

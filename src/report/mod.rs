@@ -9,3 +9,4 @@ pub mod metrics;
 pub mod predict;
 pub mod repeats;
 pub mod summary;
+pub mod tasks;

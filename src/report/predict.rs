@@ -1,6 +1,7 @@
 //! Predictions of cells by a trained model, and their scores.
-use super::metrics::{self, Classification, Regression};
+use super::metrics::{self, Classification, Reconstruction, Regression};
 use crate::data::cells::{Targets, TaskKind, TestCells};
+use crate::data::components;
 use crate::data::dataset::Csr;
 use crate::model::panel_model::PanelModel;
 use crate::ops::MISSING;
@@ -57,7 +58,8 @@ pub fn predict(model: &PanelModel, x: &Csr) -> Vec<Predicted> {
             TaskKind::Classification { .. } => {
                 Predicted::Classes(rows.map(most_probable).collect())
             }
-            TaskKind::Regression { mean, sd } => {
+            TaskKind::Regression { .. } | TaskKind::Component { .. } => {
+                let (mean, sd) = task.kind.scale();
                 Predicted::Values(rows.map(|r| (f64::from(r[0]) * sd + mean) as f32).collect())
             }
         });
@@ -83,16 +85,32 @@ pub enum Scores {
     Classes(Classification),
     /// Of numbers.
     Values(Regression),
+    /// Of all components together.
+    Reconstruction(Reconstruction),
 }
 
-/// Scores of the predictions of the test cells, a task each.
+/// The tasks of a model that are reported, and their names: all components are one.
+#[must_use]
+pub fn reported(model: &PanelModel) -> Vec<(usize, String)> {
+    let mut out = Vec::new();
+    for (t, task) in model.tasks.iter().enumerate() {
+        if !task.kind.is_component() {
+            out.push((t, task.name.clone()));
+        } else if t == 0 || !model.tasks[t - 1].kind.is_component() {
+            out.push((t, components::TASK.into()));
+        }
+    }
+    out
+}
+
+/// Scores of the predictions of the test cells, one for each of [`reported`].
 #[must_use]
 pub fn scores(model: &PanelModel, cells: &TestCells, predicted: &[Predicted]) -> Vec<Scores> {
-    let score = |i: usize| score(model, cells, predicted, i, |_| true);
-    (0..model.tasks.len()).map(score).collect()
+    let score = |(i, _): (usize, String)| score(model, cells, predicted, i, |_| true);
+    reported(model).into_iter().map(score).collect()
 }
 
-/// Scores of task `i` on the test cells that `keep` is true of.
+/// Scores of task `i` (of all components, where it is one) on the test cells that `keep` is true of.
 #[must_use]
 pub fn score(
     model: &PanelModel,
@@ -101,6 +119,15 @@ pub fn score(
     i: usize,
     keep: impl Fn(usize) -> bool,
 ) -> Scores {
+    if model.tasks[i].kind.is_component() {
+        let own = (0..model.tasks.len()).filter(|&t| model.tasks[t].kind.is_component());
+        let pairs = own.map(|t| match (&cells.tasks[t].targets, &predicted[t]) {
+            (Targets::Values(truth), Predicted::Values(p)) => (truth.as_slice(), p.as_slice()),
+            _ => (&[][..], &[][..]),
+        });
+        let pairs: Vec<(&[f32], &[f32])> = pairs.collect();
+        return Scores::Reconstruction(metrics::reconstruction(&pairs, &cells.squares, keep));
+    }
     match (&cells.tasks[i].targets, &predicted[i]) {
         (Targets::Classes(truth), Predicted::Classes(p)) => {
             let truth: Vec<u32> = (truth.iter().enumerate())
@@ -124,7 +151,7 @@ pub fn score(
     }
 }
 
-/// `predictions.csv`: a row a test cell; with several tasks their columns begin with `<task>_`.
+/// `predictions.csv`: a row a test cell, without the components; with several tasks their columns begin with `<task>_`.
 ///
 /// # Errors
 /// Memory alone; the writer is a vector.
@@ -136,7 +163,7 @@ pub fn predictions_csv(
     let mut out = csv::Writer::from_writer(Vec::new());
     let mut header = vec!["obs_names".to_string(), "split".to_string()];
     for task in &model.tasks {
-        let prefix = if model.tasks.len() > 1 {
+        let prefix = if reported(model).len() > 1 {
             format!("{}_", task.name)
         } else {
             String::new()
@@ -144,6 +171,7 @@ pub fn predictions_csv(
         let names: &[&str] = match task.kind {
             TaskKind::Classification { .. } => &["true", "predicted", "probability"],
             TaskKind::Regression { .. } => &["true", "predicted"],
+            TaskKind::Component { .. } => &[],
         };
         header.extend(names.iter().map(|n| format!("{prefix}{n}")));
     }
@@ -165,7 +193,7 @@ pub fn predictions_csv(
                     };
                     row.extend([truth, class(p[i].0), format!("{:.6}", p[i].1)]);
                 }
-                (Targets::Values(truth), Predicted::Values(p), _) => {
+                (Targets::Values(truth), Predicted::Values(p), TaskKind::Regression { .. }) => {
                     let truth = if truth[i].is_nan() {
                         String::new()
                     } else {

@@ -4,10 +4,8 @@ use super::cross::CrossValidation;
 use super::explain::{Explanation, Role};
 use super::files::Panel;
 use super::hierarchy::Hierarchy;
-use super::metrics::{Classification, Regression};
-use super::predict::Scores;
 use super::repeats::Repeats;
-use crate::data::cells::TaskKind;
+use super::tasks::{Task, tasks};
 use crate::data::filter::Filters;
 use crate::data::split::SplitSummary;
 use crate::model::panel_model::PanelModel;
@@ -100,32 +98,6 @@ pub struct Gene {
     pub index: u32,
 }
 
-/// A task and its test scores.
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
-pub enum Task {
-    /// Of classes.
-    Classification {
-        /// Column of `obs`.
-        name: String,
-        /// `classification`.
-        kind: &'static str,
-        /// Classes.
-        n_classes: usize,
-        /// Scores.
-        test: Classification,
-    },
-    /// Of numbers.
-    Regression {
-        /// Column of `obs`.
-        name: String,
-        /// `regression`.
-        kind: &'static str,
-        /// Scores.
-        test: Regression,
-    },
-}
-
 /// How the model was trained.
 #[derive(Clone, Debug, Serialize)]
 pub struct Training {
@@ -168,19 +140,13 @@ pub fn curve_csv(curve: &[Point]) -> Result<Vec<u8>, csv::Error> {
         let score = p.validation_score.map_or(String::new(), |s| s.to_string());
         let mut row = vec![p.k.to_string(), p.validation_loss.to_string(), score];
         for task in &p.tasks {
-            let (name, scores) = match task {
-                Task::Classification { name, test: t, .. } => (
-                    name,
-                    vec![("accuracy", t.accuracy), ("macro_f1", t.macro_f1)],
-                ),
-                Task::Regression { name, test: t, .. } => (name, vec![("r2", t.r2)]),
-            };
+            let name = task.name();
             let prefix = if p.tasks.len() > 1 {
                 format!("{name}_")
             } else {
                 String::new()
             };
-            for (what, value) in scores {
+            for (what, value) in task.measures() {
                 head.push(format!("{prefix}{what}"));
                 row.push(value.to_string());
             }
@@ -260,7 +226,7 @@ impl Summary {
         let own = self.explanations.iter().filter(|e| e.gene == gene.gene);
         let marks = own.filter_map(|e| match &e.role {
             Role::Classes { marks, .. } => Some(marks.as_slice()),
-            Role::Value { .. } => None,
+            Role::Value { .. } | Role::Reconstruction { .. } => None,
         });
         let all: Vec<&str> = marks.flatten().map(String::as_str).collect();
         match all.len() {
@@ -293,27 +259,7 @@ impl Summary {
                 self.marked(g)
             );
         }
-        for task in &self.tasks {
-            let _ = match task {
-                Task::Classification {
-                    name,
-                    n_classes,
-                    test: t,
-                    ..
-                } => writeln!(
-                    s,
-                    "\ntest, {name} ({n_classes} classes): accuracy {:.3}, balanced accuracy {:.3}, macro-F1 {:.3}, weighted F1 {:.3}",
-                    t.accuracy, t.balanced_accuracy, t.macro_f1, t.weighted_f1
-                ),
-                Task::Regression { name, test: t, .. } => {
-                    writeln!(
-                        s,
-                        "\ntest, {name}: R2 {:.3}, Pearson {:.3}, mean absolute error {:.4}",
-                        t.r2, t.pearson, t.mae
-                    )
-                }
-            };
-        }
+        self.tasks.iter().for_each(|t| s += &t.text());
         if let Some(curve) = &self.curve {
             let _ = writeln!(s, "\n   k  validation score  test");
             for p in curve {
@@ -321,14 +267,10 @@ impl Summary {
                 let test: Vec<String> = p
                     .tasks
                     .iter()
-                    .map(|t| match t {
-                        Task::Classification { name, test: t, .. } => {
-                            format!(
-                                "{name}: accuracy {:.3}, macro-F1 {:.3}",
-                                t.accuracy, t.macro_f1
-                            )
-                        }
-                        Task::Regression { name, test: t, .. } => format!("{name}: R2 {:.3}", t.r2),
+                    .map(|t| {
+                        let figures = t.measures().into_iter();
+                        let figures = figures.map(|(what, x)| format!("{what} {x:.3}"));
+                        format!("{}: {}", t.name(), figures.collect::<Vec<_>>().join(", "))
                     })
                     .collect();
                 let chosen = if p.k == self.panel.len() {
@@ -372,27 +314,4 @@ impl Summary {
         );
         s
     }
-}
-
-fn tasks(model: &PanelModel, scores: &[Scores]) -> Vec<Task> {
-    let one = |(task, score): (&crate::model::panel_model::ModelTask, &Scores)| {
-        let name = task.name.clone();
-        match (&task.kind, *score) {
-            (TaskKind::Classification { classes }, Scores::Classes(test)) => {
-                Some(Task::Classification {
-                    name,
-                    kind: "classification",
-                    n_classes: classes.len(),
-                    test,
-                })
-            }
-            (TaskKind::Regression { .. }, Scores::Values(test)) => Some(Task::Regression {
-                name,
-                kind: "regression",
-                test,
-            }),
-            _ => None,
-        }
-    };
-    model.tasks.iter().zip(scores).filter_map(one).collect()
 }

@@ -127,13 +127,15 @@ pub fn consensus(
     k: usize,
     within: Option<&[u32]>,
 ) -> Option<Vec<u32>> {
-    let heads = groups.iter().filter_map(|g| g.genes.first());
-    let mut rest: Vec<&Choice> = groups.iter().flat_map(|g| g.genes.iter().skip(1)).collect();
-    rest.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.gene.cmp(&b.gene)));
-    let mut order: Vec<u32> = heads.chain(rest).map(|c| c.gene).collect();
-    if let Some(within) = within {
-        order.retain(|g| within.contains(g));
+    let may = |c: &&Choice| within.is_none_or(|w| w.contains(&c.gene));
+    let (mut order, mut rest) = (Vec::new(), Vec::new());
+    for group in groups {
+        let mut members = group.genes.iter().filter(may);
+        order.extend(members.next().map(|c| c.gene));
+        rest.extend(members);
     }
+    rest.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.gene.cmp(&b.gene)));
+    order.extend(rest.iter().map(|c| c.gene));
     let mut panel = rules.choose(&order, k)?;
     panel.sort_unstable();
     Some(panel)

@@ -127,9 +127,7 @@ fn judge(
             (loss / n.max(1.0), if n > 0.0 { score } else { 0.0 })
         }
         Targets::Values(values) => {
-            let crate::data::cells::TaskKind::Regression { mean, sd } = task.kind else {
-                return (0.0, 0.0);
-            };
+            let (mean, sd) = task.kind.scale();
             let predicted: Vec<f32> = rows.map(|r| (f64::from(r[0]) * sd + mean) as f32).collect();
             let own = values[from..].iter().enumerate();
             let truth: Vec<f32> = own

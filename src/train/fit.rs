@@ -155,6 +155,12 @@ pub fn check(data: &TrainingData, settings: &Settings) -> Result<()> {
         let what = format!("--genes {k}: the training cells have {n} genes that vary");
         return Err(DataError::new(what, format!("ask for 1 to {n} genes")).into());
     }
+    for (what, &wrong) in settings.nested.iter().map(|k| ("--genes", k)) {
+        if wrong == 0 || wrong >= k {
+            let what = format!("{what} {wrong} beside {k}");
+            return Err(DataError::new(what, "name smaller panels of 1 gene or more").into());
+        }
+    }
     if data.n_train == 0 || data.tasks.is_empty() {
         let what = format!(
             "{} training cells and {} tasks",

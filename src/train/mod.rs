@@ -9,6 +9,7 @@ pub mod consensus;
 mod evaluate;
 mod feed;
 mod fit;
+pub mod lab;
 mod moves;
 pub mod panels;
 pub mod plan;

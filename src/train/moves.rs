@@ -162,9 +162,7 @@ impl<O: Ops> Trainer<'_, O> {
                     let score = |g: u32| scores[g as usize];
                     score(b).total_cmp(&score(a)).then(a.cmp(&b))
                 });
-                let chosen = self.settings.rules.choose(&order, k);
-                let mut genes = chosen.unwrap_or_else(|| order[..k].to_vec());
-                genes.sort_unstable();
+                let genes = self.settings.rules.panel(&order, k);
                 let mut params = vec![0.0; to.len];
                 for (a, b) in from
                     .biases

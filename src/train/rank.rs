@@ -1,52 +1,13 @@
 //! A first ranking of the genes: one-versus-rest rank-sum tests, genes taken from each list in turn.
-use crate::data::cells::{Targets, Task, TrainingData};
-use crate::data::packed::unpack;
+use crate::data::cells::{Targets, Task, TaskKind, TrainingData};
+use crate::data::columns::Columns;
 use crate::ops::MISSING;
 use rayon::prelude::*;
-
-/// Columns of the training cells: cells and values of the nonzeros of each gene.
-struct Columns {
-    starts: Vec<usize>,
-    cells: Vec<u32>,
-    values: Vec<f32>,
-}
-
-impl Columns {
-    fn new(data: &TrainingData) -> Self {
-        let mut starts = vec![0usize; data.cells.n_genes + 1];
-        for cell in 0..data.n_train {
-            data.cells
-                .cell(cell)
-                .iter()
-                .for_each(|&e| starts[unpack(e).0 + 1] += 1);
-        }
-        for g in 0..data.cells.n_genes {
-            starts[g + 1] += starts[g];
-        }
-        let nnz = starts[data.cells.n_genes];
-        let (mut at, mut cells, mut values) = (starts.clone(), vec![0; nnz], vec![0.0; nnz]);
-        for cell in 0..data.n_train {
-            for &entry in data.cells.cell(cell) {
-                let (gene, value) = unpack(entry);
-                (cells[at[gene]], values[at[gene]]) = (cell as u32, value);
-                at[gene] += 1;
-            }
-        }
-        Self {
-            starts,
-            cells,
-            values,
-        }
-    }
-}
 
 /// Ranks (1-based, ties averaged) of one gene's values over the labelled cells: those of its
 /// nonzeros and the one that all its zeros share.
 fn ranks(columns: &Columns, gene: usize, labelled: &[bool], n: usize) -> (Vec<(u32, f64)>, f64) {
-    let range = columns.starts[gene]..columns.starts[gene + 1];
-    let pairs = columns.cells[range.clone()]
-        .iter()
-        .zip(&columns.values[range]);
+    let pairs = columns.of(gene);
     let mut pairs: Vec<(f32, u32)> = pairs
         .filter(|(c, _)| labelled[**c as usize])
         .map(|(&c, &v)| (v, c))
@@ -201,6 +162,14 @@ fn value_ranks(values: &[f32], labelled: &[bool]) -> Vec<f64> {
     out
 }
 
+/// A component's share of the variance.
+fn share(kind: &TaskKind) -> Option<f64> {
+    match kind {
+        TaskKind::Component { share, .. } => Some(*share),
+        _ => None,
+    }
+}
+
 /// z scores, their size alone where the sign says nothing.
 fn without_sign(list: List) -> Vec<f32> {
     let two_sided = list.two_sided;
@@ -208,12 +177,32 @@ fn without_sign(list: List) -> Vec<f32> {
     list.z.into_iter().map(of).collect()
 }
 
+/// AUROC of each considered gene for each class of a task against the rest of the labelled training cells
+/// (classes x genes); 0.5 where a class has no cell.
+pub(super) fn aurocs(data: &TrainingData, task: &Task) -> Vec<Vec<f32>> {
+    let columns = Columns::new(data);
+    let lists = task_scores(&columns, data.cells.n_genes, task, data.n_train, &|_| true);
+    let auroc = |list: &List| {
+        // sd is that of 2 AUROC - 1
+        let of = |z: &f32| (0.5 + f64::from(*z) * list.sd / 2.0) as f32;
+        list.z
+            .iter()
+            .map(of)
+            .map(|a| if a.is_finite() { a } else { 0.5 })
+            .collect()
+    };
+    lists.iter().map(auroc).collect()
+}
+
 /// Genes in the order in which they are taken from each class's list (and each number's) in turn,
-/// largest z first; classes of a task in code order. With batches z is that of [`hold`].
+/// largest z first; classes of a task in code order. A component has as many turns, of those of the
+/// leading one, as it has of its variance. With batches z is what holds in all of
+/// them.
 #[must_use]
 pub fn round_robin(data: &TrainingData) -> Vec<u32> {
     let (columns, n_genes) = (Columns::new(data), data.cells.n_genes);
-    let mut lists: Vec<Vec<u32>> = Vec::new();
+    let mut lists: Vec<(f64, Vec<u32>)> = Vec::new();
+    let first = data.tasks.iter().find_map(|t| share(&t.kind));
     for task in &data.tasks {
         let within = |inside: &dyn Fn(usize) -> bool| {
             task_scores(&columns, n_genes, task, data.n_train, inside)
@@ -235,13 +224,21 @@ pub fn round_robin(data: &TrainingData) -> Vec<u32> {
                     .total_cmp(&scores[a as usize])
                     .then(a.cmp(&b))
             });
-            lists.push(list);
+            let turns = share(&task.kind)
+                .zip(first)
+                .map_or(1.0, |(own, first)| own / first);
+            lists.push((turns, list));
         }
     }
     let (mut taken, mut out) = (vec![false; n_genes], Vec::with_capacity(n_genes));
     for place in 0..n_genes {
-        for list in &lists {
-            let gene = list[place];
+        for (turns, list) in &lists {
+            let at = (place as f64 * turns) as usize;
+            // a list of half the turns stays where it is every other time
+            if place > 0 && at == ((place - 1) as f64 * turns) as usize {
+                continue;
+            }
+            let gene = list[at];
             if !std::mem::replace(&mut taken[gene as usize], true) {
                 out.push(gene);
             }

@@ -42,6 +42,8 @@ pub struct Rules {
     pub classes: Vec<String>,
     /// Genes that must mark each class.
     pub least_markers: usize,
+    /// A panel that keeps the rules, for when an order of genes has none.
+    pub standing: Vec<u32>,
 }
 
 /// A panel that grows.
@@ -139,6 +141,17 @@ impl Rules {
         (panel.len() == k).then_some(panel)
     }
 
+    /// As [`Rules::choose`], and where the order has no such panel the standing one; ascending.
+    #[must_use]
+    pub fn panel(&self, order: &[u32], k: usize) -> Vec<u32> {
+        let chosen = self
+            .choose(order, k)
+            .or_else(|| self.choose(&self.standing, k));
+        let mut genes = chosen.unwrap_or_else(|| order[..k].to_vec());
+        genes.sort_unstable();
+        genes
+    }
+
     /// As [`Rules::choose`], and fewer genes where no more may be in (a budget).
     fn grow(&self, order: &[u32], k: usize) -> Option<Vec<u32>> {
         let mut panel = Growing::new(self);
@@ -161,11 +174,11 @@ impl Rules {
         (panel.missing() == 0 && panel.taken.len() <= k).then_some(panel.taken)
     }
 
-    /// Most genes up to `k` that a panel from `order` can have (a budget may allow fewer).
+    /// A panel of `k` genes from `order`, or of fewer where a budget allows no more.
     ///
     /// # Errors
     /// Rules that cannot be met together, named.
-    pub fn reach(&self, order: &[u32], k: usize, names: &[String]) -> Result<usize, DataError> {
+    pub fn reach(&self, order: &[u32], k: usize, names: &[String]) -> Result<Vec<u32>, DataError> {
         let name = |g: u32| names.get(g as usize).map_or("?", String::as_str);
         let fail = |what: String, hint: &str| Err(DataError::new(what, hint));
         if self.include.len() > k {
@@ -226,7 +239,7 @@ impl Rules {
         }
         match self.grow(order, k) {
             Some(panel) if panel.len() == k || !self.costs.is_empty() && !panel.is_empty() => {
-                Ok(panel.len())
+                Ok(panel)
             }
             found => {
                 let mut active: Vec<&str> = Vec::new();
@@ -316,7 +329,8 @@ mod tests {
             costs: vec![1.0; 5],
             ..rules
         };
-        assert_eq!(cheap.reach(&[0, 1, 2, 3, 4], 3, &names(5)).ok(), Some(2));
+        let found = cheap.reach(&[0, 1, 2, 3, 4], 3, &names(5));
+        assert_eq!(found.ok(), Some(vec![3, 0]));
     }
 
     #[test]

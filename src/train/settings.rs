@@ -1,6 +1,7 @@
 //! Every setting of training, what it tells while it runs, and what it gives back.
 use super::rules::Rules;
-use crate::data::cells::Task;
+use crate::data::cells::{Task, TaskKind};
+use crate::data::components;
 use crate::model::panel_model::PanelModel;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -80,10 +81,15 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Weights of the tasks' losses, in the order of the tasks.
+    /// Weights of the tasks' losses, in the order of the tasks; components share that of the
+    /// reconstruction by their variance.
     #[must_use]
     pub fn weights_of(&self, tasks: &[Task]) -> Vec<f32> {
-        let of = |t: &Task| self.task_weights.get(&t.name).copied().unwrap_or(1.0);
+        let weight = |name: &str| self.task_weights.get(name).copied().unwrap_or(1.0);
+        let of = |t: &Task| match t.kind {
+            TaskKind::Component { share, .. } => weight(components::TASK) * share as f32,
+            _ => weight(&t.name),
+        };
         tasks.iter().map(of).collect()
     }
 }

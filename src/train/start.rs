@@ -1,6 +1,7 @@
 //! What a run starts from, and the schedule of the selection.
 use super::batches::order;
 use super::plan::geometric;
+use super::rank::round_robin;
 use super::settings::Settings;
 use super::stages::{self, initial};
 use crate::data::cells::TrainingData;
@@ -49,25 +50,19 @@ pub(super) fn first_scores(
     params
 }
 
-/// The panel that is given; else the first k genes of the ranking (without one, of a random order) that
-/// keep the rules; ascending.
-pub(super) fn first_panel(
-    data: &TrainingData,
-    settings: &Settings,
-    seed: u64,
-    ranking: &[u32],
-) -> Vec<u32> {
+/// The genes in the order in which the first panel takes them: the ranking, or without one a random one.
+pub(super) fn first_order(data: &TrainingData, settings: &Settings, seed: u64) -> Vec<u32> {
+    if settings.recipe.ranking {
+        round_robin(data)
+    } else {
+        order(data.cells.n_genes, seed, u64::MAX - 1)
+    }
+}
+
+/// The panel that is given; else the first k genes of that order that keep the rules; ascending.
+pub(super) fn first_panel(settings: &Settings, order: &[u32]) -> Vec<u32> {
     if let Some(genes) = &settings.panel {
         return genes.clone();
     }
-    let all = if ranking.is_empty() {
-        order(data.cells.n_genes, seed, u64::MAX - 1)
-    } else {
-        ranking.to_vec()
-    };
-    let chosen = settings.rules.choose(&all, settings.genes);
-    // [`super::fit::check`] has found one in this order, or in the ranking's
-    let mut genes = chosen.unwrap_or_else(|| all[..settings.genes].to_vec());
-    genes.sort_unstable();
-    genes
+    settings.rules.panel(order, settings.genes)
 }

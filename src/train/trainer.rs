@@ -4,12 +4,11 @@ use super::checkpoint::{Best, Position, Run, State};
 use super::evaluate::validation;
 use super::feed::Feed;
 use super::plan::{Kind, Plan, rate};
-use super::rank::round_robin;
 use super::refine::{Pass, Products, without_each};
 use super::result::model;
 use super::settings::{Epoch, Settings};
 use super::stages::{self, Scaling, Stage, initial};
-use super::start::{first_panel, first_scores, selection};
+use super::start::{first_order, first_panel, first_scores, selection};
 use crate::data::cells::TrainingData;
 use crate::error::TrainError;
 use crate::model::net::{Cells, Room, Targets};
@@ -104,8 +103,8 @@ impl<'a, O: Ops> Trainer<'a, O> {
             models * stride(order_steps * tasks),
         )?;
         let losses = ops.alloc_f("losses of the steps", models * stride(steps * tasks))?;
-        let ranking = if recipe.ranking {
-            round_robin(data)
+        let ranking = if recipe.ranking && state.is_none() && settings.panel.is_none() {
+            first_order(data, settings, settings.seed)
         } else {
             Vec::new()
         };
@@ -146,7 +145,10 @@ impl<'a, O: Ops> Trainer<'a, O> {
                 let genes = position.runs.iter().map(|r| r.genes.clone());
                 (genes.collect(), position.kept)
             } else {
-                let of = |seed| first_panel(data, settings, seed, &ranking);
+                let of = |seed| match ranking.as_slice() {
+                    [] => first_panel(settings, &first_order(data, settings, seed)),
+                    ranking => first_panel(settings, ranking),
+                };
                 (seeds.map(of).collect(), settings.genes)
             };
             panel.set_genes(ops, &scaling, genes, kept)?;

@@ -2,6 +2,7 @@
 use super::*;
 use yoto_gpu::data::cells::{Targets, Task, TaskKind, Transform};
 use yoto_gpu::data::prepare::{InputChoice, Prepared, prepare};
+use yoto_gpu::data::split::{SplitSettings, split};
 use yoto_gpu::ops::MISSING;
 
 const N: usize = 12;
@@ -236,7 +237,18 @@ fn columns_that_cannot_be_a_task() {
     refuses(run(101), &["numbers, not classes"]);
 
     let d = || dataset(&counts(), vec![("y", two())]);
-    refuses(prepare(d(), &[], &[], InputChoice::Auto), &["--label"]);
+    // what needs no label is fine so far; the split asks for it
+    let none = prepare(d(), &[], &[], InputChoice::Auto).expect("no task");
+    refuses(
+        split(none.clone(), &SplitSettings::default()),
+        &["nothing to predict"],
+    );
+    let unlabelled = SplitSettings {
+        unlabelled: true,
+        ..SplitSettings::default()
+    };
+    let (data, sealed, _) = split(none, &unlabelled).expect("no task");
+    assert_eq!(data.cells.n_cells + sealed.len(), N);
     refuses(
         prepare(d(), &names(&["y", "y"]), &[], InputChoice::Auto),
         &["twice"],

@@ -11,6 +11,9 @@ use crate::error::DataError;
 use std::fs::File;
 use std::path::PathBuf;
 
+/// Takes a position in a list of rows, the genes and the values of the row.
+pub type Visitor<'a> = &'a mut dyn FnMut(usize, &[u32], &[f32]);
+
 /// Bytes of one read of a temporary file.
 const SPAN: u64 = 4 << 20;
 /// Counts whose transformed value is kept for the rest of the row.
@@ -117,12 +120,7 @@ impl Store {
     ///
     /// # Errors
     /// A temporary file that cannot be read.
-    pub fn visit(
-        &self,
-        rows: &[u32],
-        transform: Transform,
-        f: &mut dyn FnMut(usize, &[u32], &[f32]),
-    ) -> Result<(), DataError> {
+    pub fn visit(&self, rows: &[u32], transform: Transform, f: Visitor) -> Result<(), DataError> {
         let width = self.form.bytes();
         let mut decoder = Decoder::new(self.form, transform);
         let mut span = Vec::new();

@@ -10,7 +10,9 @@ use rayon::prelude::*;
 use std::io::Write;
 
 /// Stored values of a block.
-const BLOCK: usize = 2 << 20;
+const BLOCK: usize = 1 << 20;
+/// Of these, what one thread takes at once.
+const PIECE: usize = 1 << 15;
 /// Largest count of the short form, and most genes.
 const MOST: f32 = 65_535.0;
 
@@ -43,8 +45,11 @@ pub(in crate::data) fn load(
         let range = from..parts.pointers[last];
         block.indices = parts.indices.slice::<u32>(range.clone())?;
         block.values = parts.data.slice::<f32>(range.clone())?;
-        let beyond = |g: &u32| *g as usize >= parts.n_vars;
-        if block.indices.par_iter().any(beyond) {
+        let highest = block
+            .indices
+            .par_chunks(PIECE)
+            .filter_map(|p| p.iter().max());
+        if highest.max().is_some_and(|g| *g as usize >= parts.n_vars) {
             return Err(out_of_range(&parts.indices, range, parts.n_vars));
         }
         block.n_obs = last - first;
@@ -115,19 +120,10 @@ impl Builder {
         bytes.resize(block.nnz() * width, 0);
         let form = store.form;
         bytes
-            .par_chunks_mut(width)
-            .zip(block.indices.par_iter().zip(&block.values))
-            .with_min_len(1 << 14)
-            .for_each(|(e, (&gene, &value))| match form {
-                Form::Counts => {
-                    e[..2].copy_from_slice(&(gene as u16).to_le_bytes());
-                    e[2..].copy_from_slice(&(value as u16).to_le_bytes());
-                }
-                Form::Values => {
-                    e[..4].copy_from_slice(&gene.to_le_bytes());
-                    e[4..].copy_from_slice(&value.to_le_bytes());
-                }
-            });
+            .par_chunks_mut(PIECE * width)
+            .zip(block.indices.par_chunks(PIECE))
+            .zip(block.values.par_chunks(PIECE))
+            .for_each(|((bytes, genes), values)| entries(form, genes, values, bytes));
         match &mut store.place {
             Place::Memory(all) => all.extend_from_slice(bytes),
             Place::File(file) => file
@@ -181,29 +177,49 @@ fn widen(store: &mut Store) -> Result<(), DataError> {
     Ok(())
 }
 
+/// Writes entries.
+fn entries(form: Form, genes: &[u32], values: &[f32], bytes: &mut [u8]) {
+    let pairs = genes.iter().zip(values);
+    match form {
+        Form::Counts => {
+            for (e, (gene, value)) in bytes.chunks_exact_mut(4).zip(pairs) {
+                e.copy_from_slice(&(gene | (*value as u32) << 16).to_le_bytes());
+            }
+        }
+        Form::Values => {
+            for (e, (gene, value)) in bytes.chunks_exact_mut(8).zip(pairs) {
+                let both = u64::from(*gene) | u64::from(value.to_bits()) << 32;
+                e.copy_from_slice(&both.to_le_bytes());
+            }
+        }
+    }
+}
+
 /// What stands out in a block.
 fn look(block: &Csr, first: usize) -> Seen {
-    let bad = block
-        .values
-        .par_iter()
-        .with_min_len(1 << 14)
-        .position_first(|v| !v.is_finite() || *v < 0.0);
+    let piece = |values: &[f32]| {
+        let (mut integers, mut good, mut max) = (true, true, 0.0f32);
+        for &v in values {
+            // every f32 of 2^24 or more is an integer
+            integers &= v >= 16_777_216.0 || v as i32 as f32 == v;
+            good &= (0.0..f32::INFINITY).contains(&v);
+            max = max.max(v);
+        }
+        (integers, good, max)
+    };
+    let (integers, good, max) = block.values.par_chunks(PIECE).map(piece).reduce(
+        || (true, true, 0.0),
+        |a, b| (a.0 & b.0, a.1 & b.1, a.2.max(b.2)),
+    );
     let place = |at: usize| {
         let row = block.indptr.partition_point(|&p| p <= at) - 1;
         (first + row, block.indices[at], block.values[at])
     };
-    let (integers, max) = block
-        .values
-        .par_iter()
-        .with_min_len(1 << 14)
-        .fold(
-            || (true, 0.0f32),
-            |(integers, max), v| (integers & (v.fract() == 0.0), max.max(*v)),
-        )
-        .reduce(|| (true, 0.0), |a, b| (a.0 & b.0, a.1.max(b.1)));
-    Seen {
-        integers,
-        max,
-        bad: bad.map(place),
-    }
+    let is_bad = |v: &f32| !v.is_finite() || *v < 0.0;
+    let bad = if good {
+        None
+    } else {
+        block.values.iter().position(is_bad).map(place)
+    };
+    Seen { integers, max, bad }
 }

@@ -1,0 +1,214 @@
+//! From what a laboratory asks for to rules over the considered genes.
+use super::rank::aurocs;
+use super::rules::{Family, Load, Rules};
+use super::settings::Settings;
+use super::start::first_order;
+use crate::data::cells::{Targets, TaskKind, TrainingData, Transform};
+use crate::data::packed::unpack;
+use crate::error::DataError;
+use crate::ops::MISSING;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Least AUROC of a marker of a class against the rest.
+const MARKER: f32 = 0.7;
+
+/// What a laboratory asks for, by gene names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lab {
+    /// Most genes of one family.
+    pub max_per_family: Option<usize>,
+    /// Family of a gene; where it is empty, the letters of the name before the first digit or dash.
+    pub families: BTreeMap<String, String>,
+    /// Least of a gene's highest class mean (linear units).
+    pub min_mean: Option<f32>,
+    /// Most of it.
+    pub max_mean: Option<f32>,
+    /// Most that the class means of a panel add up to, in each class.
+    pub max_crowding: Option<f64>,
+    /// Cost of a gene; 1 for those not named.
+    pub costs: BTreeMap<String, f32>,
+    /// What a panel may cost.
+    pub budget: Option<f64>,
+    /// Genes that mark each class.
+    pub min_markers_per_class: usize,
+}
+
+/// The rules that follow; genes always in are those of `data`.
+///
+/// # Errors
+/// Markers asked for without classes, a family or cost table that names no gene of the data, a negative
+/// bound.
+pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
+    let n = data.cells.n_genes;
+    let mut rules = Rules {
+        include: data.include.clone(),
+        ..Rules::default()
+    };
+    let known = |name: &String| data.gene_names.iter().any(|g| g == name);
+    let (families, costs) = (lab.families.keys(), lab.costs.keys());
+    for (what, mut names) in [
+        ("--families", families.collect::<Vec<_>>()),
+        ("--costs", costs.collect()),
+    ] {
+        names.truncate(10_000);
+        if !names.is_empty() && !names.iter().any(|g| known(g)) {
+            return Err(DataError::new(
+                format!(
+                    "{what} names no gene that is considered (the first is {:?})",
+                    names[0]
+                ),
+                "give genes by their names in var, as inspect shows them",
+            ));
+        }
+    }
+    if let Some(most) = lab.max_per_family {
+        let mut members: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+        for (g, name) in data.gene_names.iter().enumerate() {
+            let family = if lab.families.is_empty() {
+                by_name(name)
+            } else {
+                lab.families.get(name).map(String::as_str)
+            };
+            if let Some(family) = family {
+                members.entry(family).or_default().push(g as u32);
+            }
+        }
+        // one that has no more genes than it may have binds nothing
+        let binding = members.into_iter().filter(|(_, genes)| genes.len() > most);
+        rules.families = binding
+            .map(|(family, genes)| Family {
+                name: format!("--max-per-family {most} ({family})"),
+                genes,
+                most,
+            })
+            .collect();
+    }
+    if lab.min_mean.is_some() || lab.max_mean.is_some() || lab.max_crowding.is_some() {
+        let (names, means) = class_means(data);
+        let highest = |g: usize| means.iter().map(|m| m[g]).fold(0.0f32, f32::max);
+        if lab.min_mean.is_some() || lab.max_mean.is_some() {
+            let (min, max) = (
+                lab.min_mean.unwrap_or(0.0),
+                lab.max_mean.unwrap_or(f32::INFINITY),
+            );
+            rules.allowed = (0..n).map(|g| (min..=max).contains(&highest(g))).collect();
+        }
+        if let Some(most) = lab.max_crowding {
+            let loads = names.into_iter().zip(means);
+            rules.loads = loads
+                .map(|(class, each)| Load {
+                    name: format!("--max-crowding {most} in {class}"),
+                    each,
+                    most,
+                })
+                .collect();
+        }
+    }
+    if let Some(most) = lab.budget {
+        let cost = |name: &String| lab.costs.get(name).copied().unwrap_or(1.0);
+        rules.costs = data.gene_names.iter().map(cost).collect();
+        rules.loads.push(Load {
+            name: format!("--budget {most}"),
+            each: rules.costs.clone(),
+            most,
+        });
+    }
+    if lab.min_markers_per_class > 0 {
+        let of_classes =
+            |t: &&crate::data::cells::Task| matches!(t.kind, TaskKind::Classification { .. });
+        let Some(task) = data.tasks.iter().find(of_classes) else {
+            return Err(DataError::new(
+                "--min-markers-per-class without a label of classes",
+                "name one with --label",
+            ));
+        };
+        if let TaskKind::Classification { classes } = &task.kind {
+            rules.classes.clone_from(classes);
+        }
+        let of_class = aurocs(data, task);
+        let best = |g: usize| {
+            let each = of_class.iter().map(|a| a[g]).enumerate();
+            let (class, auroc) = each.fold((0, 0.0), |b, c| if c.1 > b.1 { c } else { b });
+            (auroc >= MARKER).then_some(class as u32)
+        };
+        rules.marks = (0..n).map(best).collect();
+        rules.least_markers = lab.min_markers_per_class;
+    }
+    Ok(rules)
+}
+
+/// Puts rules into settings, if they can be met: with a budget, `genes` becomes what it allows, and sizes
+/// above it go.
+///
+/// # Errors
+/// Rules that cannot be met together, named.
+pub fn apply(
+    settings: &mut Settings,
+    data: &TrainingData,
+    mut rules: Rules,
+) -> Result<(), DataError> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let order = first_order(data, settings, settings.seed);
+    rules.standing = rules.reach(&order, settings.genes, &data.gene_names)?;
+    settings.genes = rules.standing.len();
+    settings.nested.retain(|&k| k < settings.genes);
+    for &k in &settings.nested {
+        rules.reach(&rules.standing, k, &data.gene_names)?;
+    }
+    settings.rules = Arc::new(rules);
+    Ok(())
+}
+
+/// Letters of a gene's name before its first digit, dash or dot; `None` where there are fewer than two.
+fn by_name(name: &str) -> Option<&str> {
+    let end = name
+        .find(|c: char| !c.is_ascii_alphabetic())
+        .unwrap_or(name.len());
+    (end >= 2 && end < name.len()).then(|| &name[..end])
+}
+
+/// Names of the classes of the first label (`all cells` without one), and the mean of each considered
+/// gene over the training cells of each class, in linear units.
+fn class_means(data: &TrainingData) -> (Vec<String>, Vec<Vec<f32>>) {
+    let found = data.tasks.iter().find_map(|t| match (&t.kind, &t.targets) {
+        (TaskKind::Classification { classes }, Targets::Classes(of)) => Some((classes, of)),
+        _ => None,
+    });
+    let names = found.map_or_else(|| vec!["all cells".into()], |(classes, _)| classes.clone());
+    let log = matches!(data.transform, Transform::Log | Transform::LogCounts);
+    let mut sums = vec![vec![0.0f64; data.cells.n_genes]; names.len()];
+    let mut cells = vec![0.0f64; names.len()];
+    for cell in 0..data.n_train {
+        let class = match found {
+            Some((_, of)) if of[cell] == MISSING => continue,
+            Some((_, of)) => of[cell] as usize,
+            None => 0,
+        };
+        cells[class] += 1.0;
+        for &entry in data.cells.cell(cell) {
+            let (gene, value) = unpack(entry);
+            let value = f64::from(value);
+            sums[class][gene] += if log { value.exp_m1() } else { value };
+        }
+    }
+    let mean = |(sums, n): (Vec<f64>, f64)| -> Vec<f32> {
+        sums.into_iter().map(|s| (s / n.max(1.0)) as f32).collect()
+    };
+    (names, sums.into_iter().zip(cells).map(mean).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::by_name;
+
+    #[test]
+    fn families_by_name() {
+        assert_eq!(by_name("HLA-DRA"), Some("HLA"));
+        assert_eq!(by_name("RPL13A"), Some("RPL"));
+        assert_eq!(by_name("INS"), None);
+        assert_eq!(by_name("C1QA"), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! Planted markers are found among their copies, decoys, batch effects and rare classes, and a broken recipe
+//! does not find them.
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
+use yoto_gpu::cpu::Cpu;
+use yoto_gpu::data::prepare::{InputChoice, prepare};
+use yoto_gpu::data::split::{SplitSettings, split};
+use yoto_gpu::simulate::{Role, Settings as Made, Simulation};
+use yoto_gpu::train::panels::fit_panels;
+use yoto_gpu::train::settings::{Recipe, Settings};
+
+const CLASSES: usize = 8;
+const MARKERS: usize = 16;
+
+fn made(seed: u64) -> Simulation {
+    Simulation::new(Made {
+        cells: 1600,
+        genes: 400,
+        density: 0.15,
+        markers: MARKERS,
+        classes: CLASSES,
+        rare: 1,
+        copies: 2,
+        decoys: 40,
+        gradients: 0,
+        donors: 4,
+        batch_effect: 0.3,
+        seed,
+    })
+    .expect("makes")
+}
+
+/// What the panels of 16 genes, and of 8 within it, recovered: classes that have a marker, different
+/// markers (a copy counts as its marker), genes that are no marker.
+struct Recovered {
+    classes: [usize; 2],
+    markers: [usize; 2],
+    wrong: [usize; 2],
+    rare: bool,
+}
+
+fn recover(seed: u64, recipe: Recipe) -> Recovered {
+    let made = made(seed);
+    let label = ["class".to_string()];
+    let prepared = prepare(made.dataset(), &label, &[], InputChoice::Auto).expect("prepares");
+    let settings = SplitSettings {
+        seed,
+        test_fraction: 0.1,
+        ..SplitSettings::default()
+    };
+    let (data, _, _) = split(prepared, &settings).expect("splits");
+    let settings = Settings {
+        genes: MARKERS,
+        nested: vec![CLASSES],
+        hidden: vec![32],
+        seed,
+        recipe,
+        ..Settings::default()
+    };
+    let (mut cpu, stop) = (Cpu::<f32>::default(), AtomicBool::new(false));
+    let fits = fit_panels(
+        &mut cpu,
+        &data,
+        &settings,
+        1,
+        None,
+        false,
+        &stop,
+        &mut |_| (),
+    )
+    .expect("trains")
+    .fits;
+    let mut found = Recovered {
+        classes: [0; 2],
+        markers: [0; 2],
+        wrong: [0; 2],
+        rare: false,
+    };
+    for (i, fit) in fits.iter().enumerate() {
+        let of = |gene: u32| match made.roles()[gene as usize] {
+            Role::Marker { class } => Some((gene, class)),
+            Role::Copy { of } => match made.roles()[of as usize] {
+                Role::Marker { class } => Some((of, class)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let genes = fit.model.genes.iter().map(|g| of(g.index));
+        found.wrong[i] = genes.clone().filter(Option::is_none).count();
+        let hits: Vec<(u32, u32)> = genes.flatten().collect();
+        let classes: BTreeSet<u32> = hits.iter().map(|h| h.1).collect();
+        let markers: BTreeSet<u32> = hits.iter().map(|h| h.0).collect();
+        found.rare |= i == 0 && classes.contains(&(CLASSES as u32 - 1));
+        (found.classes[i], found.markers[i]) = (classes.len(), markers.len());
+    }
+    found
+}
+
+#[test]
+fn planted_markers_are_recovered() {
+    for seed in [1, 2] {
+        let found = recover(seed, Recipe::default());
+        assert_eq!(
+            found.classes[0], CLASSES,
+            "a marker of each class, seed {seed}"
+        );
+        assert!(found.rare, "one of the class with 1 % of the cells");
+        assert!(found.markers[0] >= 14, "{} markers of 16", found.markers[0]);
+        assert!(found.wrong[0] <= 1, "{} others", found.wrong[0]);
+        assert!(
+            found.classes[1] >= 7,
+            "{} classes by 8 genes",
+            found.classes[1]
+        );
+        assert!(found.wrong[1] == 0, "{} others of 8", found.wrong[1]);
+    }
+}
+
+#[test]
+fn a_broken_recipe_recovers_less() {
+    // neither ranked, nor selected, nor refined
+    let blind = Recipe {
+        ranking: false,
+        select_steps: 0,
+        rounds: 0,
+        ..Recipe::default()
+    };
+    let found = recover(1, blind);
+    assert!(
+        found.markers[0] < 10 && found.wrong[0] > 5,
+        "{}",
+        found.wrong[0]
+    );
+    // ranked alone: copies of the same marker
+    let ranked = Recipe {
+        select_steps: 0,
+        rounds: 0,
+        ..Recipe::default()
+    };
+    let found = recover(1, ranked);
+    assert!(
+        found.markers[0] < 14,
+        "{} markers by the ranking",
+        found.markers[0]
+    );
+}
