@@ -113,7 +113,9 @@ mod tests {
     #[test]
     fn columns_become_orthonormal_and_a_dependent_one_zero() {
         let (rows, width) = (9, 4);
-        let mut a: Vec<f64> = (0..rows * width).map(|i| ((i * i) as f64 * 1.3).cos()).collect();
+        let mut a: Vec<f64> = (0..rows * width)
+            .map(|i| ((i * i) as f64 * 1.3).cos())
+            .collect();
         for row in a.chunks_exact_mut(width) {
             row[2] = row[0] - 2.0 * row[1];
         }
