@@ -3,15 +3,18 @@
 
     python benches/panels.py run   [--peers ../shared/peers] [--data ../shared/data] [--out results.jsonl]
                                    [--only baron_human] [--methods random,hvg_seurat,...] [--k 8,16,32,64]
-                                   [--seeds 0,1,2] [--option --recipe --option '{...}']
+                                   [--seeds 0,1,2] [--hvg 4000] [--option --recipe --option '{...}']
     python benches/panels.py table [--out results.jsonl]
+    python benches/panels.py ranks [--out results.jsonl] [--seeds 0]
 
 `run` appends one JSON line a method, data set, k and seed, and skips what is there already. Needs a Python with
-scanpy, scikit-learn and the packages of the methods asked for, and target/release/yoto-gpu.
+scanpy, scikit-learn and the packages of the methods asked for, and target/release/yoto-gpu (or YOTO_GPU).
 
-The split is that of bench_peers.py (StratifiedShuffleSplit, 20 % test, random_state = seed, classes of at least 5
-cells), handed to yoto-gpu as an `obs` column. Two views of each panel: `own`, the jointly trained network's
-predictions for the test cells; `lr`, a logistic regression refitted on the panel's genes, the same for all methods.
+Split and preparation are those of bench_peers.py for every method: StratifiedShuffleSplit, 20 % test, random_state =
+seed, classes of at least 5 cells; log1p of counts per 10,000 (`raw` where there is one); the --hvg most variable genes of
+the training cells. yoto-gpu gets the prepared values and the split as an `obs` column. Two views of each panel: `own`,
+the jointly trained network's predictions for the test cells; `lr`, a logistic regression refitted on the panel's genes,
+the same for all methods.
 """
 import argparse
 import csv
@@ -114,7 +117,7 @@ def ours(folder, x, names, labels, ks, seed, hvg, options):
     binary = os.environ.get("YOTO_GPU", os.path.join(ROOT, "target", "release", "yoto-gpu"))
     for k in ks:
         out = os.path.join(folder, f"run{k}")
-        command = [binary, "train", path, "--label", "label", "--input", "log", "--split-by", "part"]
+        command = [binary, "train", path, "--label", "label", "--input", "none", "--split-by", "part"]
         command += ["--genes", str(k), "--seed", str(seed), "--out", out, "--json", "--quiet", "--force", *options]
         t = time.perf_counter()
         r = subprocess.run(command, capture_output=True, text=True)
@@ -208,9 +211,45 @@ def table(args):
         print("| **mean** | " + " | ".join(f"**{sum(v) / len(v):.3f}**" for v in means) + " |")
 
 
+
+def ranks(args):
+    """Mean rank, mean and gap of each method in both views, over the data sets and k that it ran on; where ours is more
+    than a point behind the best rival."""
+    with open(args.out) as f:
+        records = [json.loads(line) for line in f]
+    seeds = {int(s) for s in args.seeds.split(",")}
+    values = {}
+    for r in records:
+        if r["seed"] not in seeds:
+            continue
+        ours = r["method"].startswith("yoto-gpu")
+        for view in ("own", "refit"):
+            what = "own" if view == "own" and ours else "lr"
+            point = values.setdefault((view, r["data"], r["k"]), {})
+            point.setdefault(r["method"], []).append((r[f"{what}_acc"], r[f"{what}_f1"]))
+    mean = lambda v: sum(v) / len(v)
+    for view in ("own", "refit"):
+        for i, what in enumerate(("accuracy", "macro-F1")):
+            places, means, behind = {}, {}, []
+            for (_, data, k), point in sorted(p for p in values.items() if p[0][0] == view):
+                scores = {m: mean([x[i] for x in v]) for m, v in point.items()}
+                for m, s in scores.items():
+                    places.setdefault(m, []).append(1 + sum(x > s for x in scores.values()))
+                    means.setdefault(m, []).append(s)
+                rivals = {m: s for m, s in scores.items() if not m.startswith("yoto-gpu")}
+                for m in scores:
+                    if m.startswith("yoto-gpu") and rivals and scores[m] < max(rivals.values()) - 0.01:
+                        best = max(rivals, key=rivals.get)
+                        behind.append(f"{data} {k} ({100 * (scores[m] - rivals[best]):+.1f}, {best})")
+            print(f"\n{what}, our view: {view}\n\n| method | mean rank | mean | points |\n|---|---|---|---|")
+            for m in sorted(places, key=lambda m: mean(places[m])):
+                print(f"| {m} | {mean(places[m]):.2f} | {mean(means[m]):.3f} | {len(places[m])} |")
+            print(f"\nmore than a point behind the best rival: {len(behind)}: {', '.join(behind)}")
+
+
 if __name__ == "__main__":
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("what", choices=["run", "table"])
+    ap.add_argument("what", choices=["run", "table", "ranks"])
     ap.add_argument("--peers", default=os.path.join(ROOT, "..", "shared", "peers"))
     ap.add_argument("--data", default=os.path.join(ROOT, "..", "shared", "data"))
     ap.add_argument("--out", default=os.path.join(ROOT, "target", "panels.jsonl"))
@@ -222,4 +261,4 @@ if __name__ == "__main__":
     ap.add_argument("--limit", type=int, default=900, help="seconds that a peer may take for all k of one data set and seed")
     ap.add_argument("--option", action="append", default=[], help="passed to yoto-gpu; write --option=--flag")
     a = ap.parse_args()
-    run(a) if a.what == "run" else table(a)
+    {"run": run, "table": table, "ranks": ranks}[a.what](a)
