@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     let outcome = match cli.command {
         Command::Train(mut args) => {
-            if let Err(what) = args.config.resolve(args.resume) {
+            if let Err(what) = args.config.source.resolve(args.resume) {
                 tell(&format!(
                     "error: {what}\n\nFor more information, try 'yoto-gpu train --help'."
                 ));

@@ -112,7 +112,7 @@ fn measured(args: &BenchArgs, begin: Instant) -> Result<String, Failure> {
     let target = file
         .map(|p| files::Target::claim(p, args.force))
         .transpose()?;
-    super::run::set_threads(args.threads)?;
+    super::stages::set_threads(args.threads)?;
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     let plan = bench::Plan {
         device: args.device.clone().unwrap_or_else(|| "auto".into()),

@@ -1,6 +1,7 @@
 //! `yoto-gpu bench --check`: every kernel on every implementation, against its twin.
 use super::bench::BenchArgs;
-use super::run::{Failure, set_threads};
+use super::run::Failure;
+use super::stages::set_threads;
 use crate::bench::files;
 use crate::check::browser;
 use crate::check::table::{Target, run_all, targets};

@@ -1,11 +1,11 @@
 //! `--cross-validate`: the stages of a run once for every group that is left out.
 use super::progress::Reporter;
 use super::run::Failure;
+use super::stages::Folds;
 use crate::data::cells::{Targets, TrainingData};
 use crate::data::components::with_components;
-use crate::data::folds::Fold;
-use crate::data::prepare::Prepared;
-use crate::data::split::{SplitSettings, split};
+use crate::data::split::split;
+use crate::error::DataError;
 use crate::ops::{MISSING, Ops};
 use crate::report::cross::{CrossValidation, FoldScores, Skipped};
 use crate::report::predict::{predict, reported, score};
@@ -19,20 +19,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A device that fails; a fold whose cells cannot be trained on is told of in the result.
 pub(super) fn cross_validate<O: Ops>(
     ops: &mut O,
-    prepared: &Prepared,
-    folds: &[Fold],
-    column: &str,
-    base: &SplitSettings,
-    settings: &Settings,
+    cross: &Folds,
+    settings_of: &dyn Fn(&TrainingData) -> Result<Settings, DataError>,
     reconstruct: Option<usize>,
     stop: &AtomicBool,
     reporter: &mut Reporter,
 ) -> Result<CrossValidation, Failure> {
-    // the largest panel stands for all sizes
-    let settings = &Settings {
-        nested: Vec::new(),
-        ..settings.clone()
-    };
+    let Folds {
+        column,
+        prepared,
+        folds,
+        split: base,
+    } = cross;
     let (mut groups, mut skipped) = (Vec::new(), Vec::new());
     for (i, fold) in folds.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
@@ -46,9 +44,13 @@ pub(super) fn cross_validate<O: Ops>(
             fold.group
         ));
         let (own, split_settings) = fold.apply(prepared.clone(), base);
-        let parts = split(own, &split_settings)
-            .and_then(|parts| Ok((train_fits(&parts.0, settings)?, parts).1));
-        let (mut data, sealed, summary) = match parts {
+        let parts = split(own, &split_settings).and_then(|(mut data, sealed, summary)| {
+            let components = with_components(&mut data, reconstruct, base.seed)?;
+            // the genes that vary without the group may be others: so are the rules over them
+            let settings = settings_of(&data)?;
+            Ok((settings, data, sealed, summary, components))
+        });
+        let (settings, data, sealed, summary, components) = match parts {
             Ok(parts) => parts,
             Err(e) => {
                 skipped.push(Skipped {
@@ -58,7 +60,11 @@ pub(super) fn cross_validate<O: Ops>(
                 continue;
             }
         };
-        let components = with_components(&mut data, reconstruct, settings.seed)?;
+        // the largest panel stands for all sizes
+        let settings = &Settings {
+            nested: Vec::new(),
+            ..settings
+        };
         let fitted = train::fit(ops, &data, settings, None, false, stop, &mut |p| {
             reporter.epoch(p);
         })?;
@@ -104,14 +110,6 @@ pub(super) fn cross_validate<O: Ops>(
         reporter.say("stopped: the cross-validation has only the groups that were finished");
     }
     Ok(CrossValidation::new(column, groups, skipped))
-}
-
-/// The panel must fit the genes that vary without the group too.
-fn train_fits(data: &TrainingData, settings: &Settings) -> Result<(), crate::error::DataError> {
-    match train::check(data, settings) {
-        Err(crate::error::TrainError::Data(e)) => Err(e),
-        _ => Ok(()),
-    }
 }
 
 /// For each task whether a training cell is of each class.

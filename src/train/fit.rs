@@ -149,16 +149,19 @@ pub(super) fn check_repeats(seed: u64, repeats: usize) -> Result<()> {
 ///
 /// # Errors
 /// k of 0 or above the genes that vary, no training cells, no task.
-pub fn check(data: &TrainingData, settings: &Settings) -> Result<()> {
+pub fn check(data: &TrainingData, settings: &Settings) -> std::result::Result<(), DataError> {
     let (k, n) = (settings.genes, data.cells.n_genes);
     if k == 0 || k > n {
         let what = format!("--genes {k}: the training cells have {n} genes that vary");
-        return Err(DataError::new(what, format!("ask for 1 to {n} genes")).into());
+        return Err(DataError::new(what, format!("ask for 1 to {n} genes")));
     }
     for (what, &wrong) in settings.nested.iter().map(|k| ("--genes", k)) {
         if wrong == 0 || wrong >= k {
             let what = format!("{what} {wrong} beside {k}");
-            return Err(DataError::new(what, "name smaller panels of 1 gene or more").into());
+            return Err(DataError::new(
+                what,
+                "name smaller panels of 1 gene or more",
+            ));
         }
     }
     if data.n_train == 0 || data.tasks.is_empty() {
@@ -167,7 +170,10 @@ pub fn check(data: &TrainingData, settings: &Settings) -> Result<()> {
             data.n_train,
             data.tasks.len()
         );
-        return Err(DataError::new(what, "lower --test-fraction or name a --label").into());
+        return Err(DataError::new(
+            what,
+            "lower --test-fraction or name a --label",
+        ));
     }
     Ok(())
 }
