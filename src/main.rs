@@ -6,7 +6,9 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 use yoto_gpu::cli::check::run_table;
-use yoto_gpu::cli::{Cli, Command, bench, convert, devices, inspect, run, simulate};
+use yoto_gpu::cli::{
+    Cli, Command, bench, convert, devices, evaluate_panel, inspect, run, simulate,
+};
 
 fn main() -> ExitCode {
     let begin = Instant::now();
@@ -15,16 +17,19 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Train(mut args) => {
             if let Err(what) = args.config.source.resolve(args.resume) {
-                tell(&format!(
-                    "error: {what}\n\nFor more information, try 'yoto-gpu train --help'."
-                ));
-                return ExitCode::from(2);
+                return usage("train", &what);
             }
             let given = matches
                 .subcommand()
                 .map(|(_, m)| given(m))
                 .unwrap_or_default();
             run::run(*args, &given)
+        }
+        Command::EvaluatePanel(mut args) => {
+            if let Err(what) = args.config.resolve() {
+                return usage("evaluate-panel", &what);
+            }
+            evaluate_panel::run(*args)
         }
         Command::Inspect(args) => inspect::run(&args),
         Command::Convert(args) => convert::run(&args),
@@ -49,6 +54,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Wrong usage that clap does not see.
+fn usage(command: &str, what: &str) -> ExitCode {
+    tell(&format!(
+        "error: {what}\n\nFor more information, try 'yoto-gpu {command} --help'."
+    ));
+    ExitCode::from(2)
 }
 
 /// `bench --check`: 0 where every kernel is right on every device.

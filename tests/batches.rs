@@ -71,6 +71,7 @@ fn cells(batch: Option<&str>, seed: u64) -> (TrainingData, SealedTest) {
         var_names: (0..GENES).map(|g| format!("gene{g}")).collect(),
         columns,
         notices: Vec::new(),
+        gene_ids: yoto_gpu::data::gene_ids::GeneIds::default(),
         has_raw: false,
     };
     let prepared = prepare(dataset, &["class".into()], &[], InputChoice::Auto).unwrap();

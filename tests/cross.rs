@@ -38,6 +38,7 @@ fn prepared() -> Prepared {
         var_names: vec!["g".into(), "h".into()],
         columns,
         notices: Vec::new(),
+        gene_ids: yoto_gpu::data::gene_ids::GeneIds::default(),
         has_raw: false,
     };
     prepare(dataset, &["class".into()], &[], InputChoice::Auto).unwrap()

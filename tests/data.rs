@@ -103,6 +103,7 @@ fn dataset(rows: &[Vec<f32>], columns: Vec<(&str, Column)>) -> Dataset {
             .map(|(n, c)| (n.to_string(), c))
             .collect::<BTreeMap<_, _>>(),
         notices: vec![],
+        gene_ids: yoto_gpu::data::gene_ids::GeneIds::default(),
         has_raw: false,
     }
 }

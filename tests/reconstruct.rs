@@ -196,6 +196,7 @@ fn modules(seed: u64) -> TrainingData {
         indptr.push(values.len());
     }
     let dataset = Dataset {
+        gene_ids: yoto_gpu::data::gene_ids::GeneIds::default(),
         has_raw: false,
         path: "modules".into(),
         x: Csr {

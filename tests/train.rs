@@ -432,6 +432,7 @@ fn dataset() -> Dataset {
         codes,
     };
     Dataset {
+        gene_ids: yoto_gpu::data::gene_ids::GeneIds::default(),
         has_raw: false,
         path: "made up".into(),
         x: Csr {

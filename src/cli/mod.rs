@@ -4,10 +4,12 @@ pub mod check;
 pub mod convert;
 mod cross;
 pub mod devices;
+pub mod evaluate_panel;
 pub mod filters;
 pub mod inspect;
 pub mod network;
 pub mod output;
+pub mod panel_choice;
 pub mod progress;
 pub mod read;
 pub mod reading;
@@ -44,6 +46,8 @@ pub struct Cli {
 pub enum Command {
     /// Pick a panel of k genes and train the network that reads only them
     Train(Box<train::TrainArgs>),
+    /// Train the network alone on a panel that is given, or on several to compare them
+    EvaluatePanel(Box<evaluate_panel::EvaluatePanelArgs>),
     /// Say what is in a file, without reading it whole, and how to train on it
     Inspect(inspect::InspectArgs),
     /// Write any file that train reads as a modern .h5ad

@@ -160,7 +160,7 @@ impl Work for Train<'_> {
         stages::done(begin, c.network.memory, reporter);
         let text = |s: &Summary| {
             if output.json {
-                serde_json::to_string(s).unwrap_or_default() + "\n"
+                stages::json(s)
             } else {
                 s.table()
             }

@@ -9,6 +9,7 @@ use crate::data::components::{Components, with_components};
 use crate::data::dataset::Csr;
 use crate::data::filter::Filters;
 use crate::data::folds::{self, Fold};
+use crate::data::gene_ids::GeneIds;
 use crate::data::matrix::Matrix;
 use crate::data::packed::MAX_PAGE_WORDS;
 use crate::data::prepare::Prepared;
@@ -82,6 +83,9 @@ pub(super) fn set_threads(threads: Option<u64>) -> Result<(), Failure> {
 pub(super) struct Ready {
     /// Path as the user wrote it, or `demo`.
     pub path: String,
+    /// All genes of the file.
+    pub var_names: Vec<String>,
+    pub gene_ids: GeneIds,
     pub data: TrainingData,
     pub sealed: SealedTest,
     pub summary: SplitSummary,
@@ -134,6 +138,7 @@ pub(super) fn ready<O: Ops>(
     let prepared = prepare::prepare_matrix(dataset, x, &c.label, &c.regress, c.input)?;
     tell(&prepared.notices);
     let path = prepared.path.clone();
+    let (var_names, gene_ids) = (prepared.var_names.clone(), prepared.gene_ids.clone());
     let split_settings = SplitSettings {
         seed: network.seed,
         test_fraction: c.test_fraction,
@@ -175,6 +180,8 @@ pub(super) fn ready<O: Ops>(
     }
     Ok(Ready {
         path,
+        var_names,
+        gene_ids,
         data,
         sealed,
         summary,
@@ -327,6 +334,11 @@ fn room(
         }
         _ => Ok(Room::Memory),
     }
+}
+
+/// A result as `--json` prints it.
+pub(super) fn json(result: &impl serde::Serialize) -> String {
+    serde_json::to_string(result).unwrap_or_default() + "\n"
 }
 
 /// As JSON, through text, so that an f32 keeps its short decimals.

@@ -1,4 +1,5 @@
 //! What a file holds, before anything is done to it.
+use super::gene_ids::GeneIds;
 use std::collections::BTreeMap;
 
 /// A sparse matrix by rows; genes ascend within a row and none is stored twice.
@@ -66,6 +67,8 @@ pub struct Dataset {
     pub obs_names: Vec<String>,
     /// Gene names, made unique as AnnData does (`-1`, `-2`, ...).
     pub var_names: Vec<String>,
+    /// Ensembl ids and symbols of the genes, where the file has them.
+    pub gene_ids: GeneIds,
     /// The `obs` columns that were asked for, by name.
     pub columns: BTreeMap<String, Column>,
     /// Notices for the user (renamed duplicates and the like).

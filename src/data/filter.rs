@@ -273,7 +273,7 @@ pub(super) fn left_out(counts: &GeneCounts) -> Option<String> {
 }
 
 /// A hint with the names most like `name`.
-fn nearest(name: &str, var_names: &[String]) -> String {
+pub(crate) fn nearest(name: &str, var_names: &[String]) -> String {
     let lower = name.to_lowercase();
     let mut near: Vec<(f64, &String)> = var_names
         .iter()

@@ -13,6 +13,7 @@ pub mod demo;
 mod eigen;
 pub mod filter;
 pub mod folds;
+pub mod gene_ids;
 mod h5;
 mod h5ad;
 mod input;

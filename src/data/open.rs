@@ -1,5 +1,6 @@
 //! The one door: finds the format of a file and reads what is asked for.
 use super::dataset::{Column, Csr, Dataset};
+use super::gene_ids::GeneIds;
 use super::h5::{Group, SIGNATURE};
 use super::h5ad::H5ad;
 use super::input::{Axis, Input, Result, Which};
@@ -140,6 +141,7 @@ fn read<X: Extent>(
         columns.insert(name.clone(), values.into());
     }
     let mut var_names = input.var_names(&options.which)?;
+    let gene_ids = GeneIds::find(input, &options.which, &var_names);
     let x = load(input, &mut notices)?;
     let (n_obs, n_vars) = x.extent();
     if (n_obs, n_vars) != (obs_names.len(), var_names.len()) {
@@ -170,6 +172,7 @@ fn read<X: Extent>(
         x: Csr::zeros(n_obs, n_vars),
         obs_names,
         var_names,
+        gene_ids,
         columns,
         notices,
         has_raw: options.which != Which::Raw && input.has_raw(),

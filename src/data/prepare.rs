@@ -1,6 +1,7 @@
 //! From what a file holds to the values a model reads, and from `obs` columns to tasks.
 use super::cells::{Task, Transform};
 use super::dataset::{Column, Csr, Dataset};
+use super::gene_ids::GeneIds;
 use super::labels;
 use super::matrix::Matrix;
 use super::store::Seen;
@@ -39,6 +40,8 @@ pub struct Prepared {
     pub obs_names: Vec<String>,
     /// Gene names, unique.
     pub var_names: Vec<String>,
+    /// Ensembl ids and symbols of the genes.
+    pub gene_ids: GeneIds,
     /// How the values were made.
     pub transform: Transform,
     /// Tasks with the labels of all cells: the `labels` first, then the `regress`. Mean and sd of
@@ -93,6 +96,7 @@ pub fn prepare_matrix(
         x: _,
         obs_names,
         var_names,
+        gene_ids,
         columns,
         mut notices,
         has_raw,
@@ -119,6 +123,7 @@ pub fn prepare_matrix(
         x: Arc::new(x),
         obs_names,
         var_names,
+        gene_ids,
         transform,
         tasks,
         columns,

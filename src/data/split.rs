@@ -109,6 +109,7 @@ pub fn split(
         x,
         obs_names,
         var_names,
+        gene_ids: _,
         transform,
         mut tasks,
         columns,

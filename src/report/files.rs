@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 type Result<T> = std::result::Result<T, OutputError>;
 
 /// Every file that a run writes.
-pub const FILES: [&str; 11] = [
+pub const FILES: [&str; 12] = [
     "model.safetensors",
     "panel.csv",
     "explanations.csv",
@@ -23,10 +23,13 @@ pub const FILES: [&str; 11] = [
     "history.csv",
     "curve.csv",
     "config.json",
+    COMPARISON,
     CHECKPOINT,
 ];
 /// The components that a panel reconstructs (`--reconstruct`).
 pub const LOADINGS: &str = "loadings.csv";
+/// Several panels side by side (`evaluate-panel`).
+pub const COMPARISON: &str = "comparison.csv";
 /// The state of a run that was not finished.
 pub const CHECKPOINT: &str = "checkpoint.bin";
 
@@ -143,6 +146,14 @@ impl RunDir {
         }
         let text = serde_json::to_vec_pretty(config).map_err(unwritten)?;
         self.write("config.json", &text)
+    }
+
+    /// A directory in this one, for a run of its own; files of an earlier run there are replaced.
+    ///
+    /// # Errors
+    /// As [`RunDir::claim`].
+    pub fn within(&self, name: &str) -> Result<Self> {
+        Self::claim(&self.join(name), Claim::Force)
     }
 
     /// Path of a file of the run.

@@ -1,5 +1,6 @@
 //! Metrics, predictions of the test cells, tables and result files.
 pub mod batches;
+pub mod comparison;
 pub mod cross;
 pub mod explain;
 pub mod explain_csv;

@@ -64,6 +64,23 @@ impl Task {
         })
     }
 
+    /// All scores, by their names in `metrics.json`.
+    #[must_use]
+    pub fn all_measures(&self) -> Vec<(&'static str, f64)> {
+        match self {
+            Self::Classification { test: t, .. } => vec![
+                ("accuracy", t.accuracy),
+                ("balanced_accuracy", t.balanced_accuracy),
+                ("macro_f1", t.macro_f1),
+                ("weighted_f1", t.weighted_f1),
+            ],
+            Self::Regression { test: t, .. } => {
+                vec![("r2", t.r2), ("pearson", t.pearson), ("mae", t.mae)]
+            }
+            Self::Reconstruction { test: t, .. } => vec![("explained", t.explained)],
+        }
+    }
+
     /// A line for a person.
     pub(super) fn text(&self) -> String {
         let line = match self {

@@ -266,6 +266,7 @@ impl Simulation {
             var_names: self.var_names(),
             columns: columns.map(|(name, c)| (name.to_owned(), c)).into(),
             notices: Vec::new(),
+            gene_ids: crate::data::gene_ids::GeneIds::default(),
             has_raw: false,
         }
     }

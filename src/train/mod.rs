@@ -3,6 +3,7 @@
 //! `select` learns scores over all genes (optional), `refine` adds and drops genes of the panel
 //! with the network at hand, `finish` trains the network on the frozen panel.
 mod across;
+pub mod baselines;
 mod batches;
 pub mod checkpoint;
 pub mod consensus;
