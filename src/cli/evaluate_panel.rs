@@ -1,6 +1,7 @@
 //! `yoto-gpu evaluate-panel`: networks on panels that are given, under the split and with the report of
 //! `train`.
 use super::cross::cross_validate;
+use super::flags::FlagArgs;
 use super::network::NetworkArgs;
 use super::output::OutputArgs;
 use super::panel_choice::{GivenPanel, PanelChoice};
@@ -58,6 +59,13 @@ pub struct EvaluatePanelConfig {
     /// Go on without genes of a file that the data has not, or that do not vary
     #[arg(long, help_heading = "Panel and network")]
     pub skip_missing: bool,
+    /// Flag genes (`too high` in panel.csv) whose highest class mean is above; bars none [default: 100 where X
+    /// holds counts, per 10,000]
+    #[arg(long, value_name = "X", help_heading = "Output")]
+    pub max_mean: Option<f32>,
+    /// Bounds of flags.
+    #[command(flatten)]
+    pub flags: FlagArgs,
     /// Network, training and device.
     #[command(flatten)]
     #[serde(flatten)]
@@ -173,6 +181,8 @@ impl Work for EvaluatePanel<'_> {
         }
         let stopped = fits.iter().any(|f| f[0].stopped);
         let folds = ready.folds.take().filter(|_| !stopped);
+        let device = ops.info();
+        let limits = c.flags.limits(c.max_mean, ready.data.transform);
         let runs = fits.iter().zip(&dirs).zip(&configs).enumerate();
         let runs: Vec<Trained> = runs
             .map(|(i, ((fits, dir), config))| Trained {
@@ -184,10 +194,11 @@ impl Work for EvaluatePanel<'_> {
                 fits,
                 main: 0,
                 repeats: None,
+                rules: &all[i].rules,
+                limits,
                 config,
             })
             .collect();
-        let device = ops.info();
         let summaries = stages::results(ready, &device, c.network.seed, &runs, |i| {
             let Some(folds) = &folds else {
                 return Ok(None);

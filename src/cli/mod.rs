@@ -6,6 +6,7 @@ mod cross;
 pub mod devices;
 pub mod evaluate_panel;
 pub mod filters;
+pub mod flags;
 pub mod inspect;
 pub mod network;
 pub mod output;

@@ -134,6 +134,8 @@ impl Work for Train<'_> {
             fits,
             main,
             repeats,
+            rules: &settings.rules,
+            limits: c.flags.limits(c.rules.max_mean, ready.data.transform),
             config,
         };
         let device = ops.info();

@@ -13,6 +13,7 @@ use crate::data::gene_ids::GeneIds;
 use crate::data::matrix::Matrix;
 use crate::data::packed::MAX_PAGE_WORDS;
 use crate::data::prepare::Prepared;
+use crate::data::profile::Profile;
 use crate::data::split::{SplitSettings, SplitSummary, split};
 use crate::data::store::Room;
 use crate::data::{self, demo, prepare};
@@ -22,9 +23,12 @@ use crate::ops::{DeviceInfo, Ops};
 use crate::report::batches::BatchScores;
 use crate::report::cross::CrossValidation;
 use crate::report::files::{LOADINGS, Panel, RunDir, write_results};
+use crate::report::gene_flags::Limits;
+use crate::report::order::{Order, Ordering as HowOrdered};
 use crate::report::repeats::Repeats;
 use crate::report::summary::Summary;
 use crate::report::{explain, hierarchy};
+use crate::train::rules::Rules;
 use crate::train::settings::Fit;
 use serde_json::Value;
 use std::path::Path;
@@ -237,6 +241,10 @@ pub(super) struct Trained<'a> {
     /// The one whose results are those of the run.
     pub main: usize,
     pub repeats: Option<Repeats>,
+    /// What the panels keep to.
+    pub rules: &'a Rules,
+    /// Bounds of the flags.
+    pub limits: Limits,
     pub config: &'a Value,
 }
 
@@ -255,11 +263,26 @@ pub(super) fn results(
         sealed,
         summary: split,
         components,
+        gene_ids,
         ..
     } = ready;
     let fits = || trained.iter().flat_map(|t| t.fits);
     let separations = fits().map(|f| explain::separation(&f.model, &data));
     let separations: Vec<_> = separations.collect();
+    let profiles = Profile::all(&data);
+    let order = |run: &Trained, fit: &Fit| {
+        let how = HowOrdered {
+            ids: &gene_ids,
+            rules: run.rules,
+            limits: run.limits,
+        };
+        Order::new(fit, &data, &profiles, &how)
+    };
+    let orders = trained
+        .iter()
+        .flat_map(|t| t.fits.iter().map(move |f| (t, f)));
+    let orders: Vec<Order> = orders.map(|(t, f)| order(t, f)).collect();
+    drop(profiles);
     let links = hierarchy::links(&data);
     let data_names = std::mem::take(&mut data.gene_names);
     drop(data);
@@ -271,11 +294,12 @@ pub(super) fn results(
     if let Some(components) = &components {
         components.add_to_test(&mut test);
     }
-    let mut separations = separations.into_iter();
+    let mut measured = separations.into_iter().zip(orders);
     let mut summaries = Vec::with_capacity(trained.len());
     for (i, run) in trained.iter().enumerate() {
-        let panels = run.fits.iter().zip(separations.by_ref());
-        let panels: Vec<Panel> = panels.map(|(f, s)| Panel::new(f, s, &test)).collect();
+        let panels = run.fits.iter().zip(measured.by_ref());
+        let panels = panels.map(|(f, (s, o))| Panel::new(f, s, &test).with_order(o));
+        let panels: Vec<Panel> = panels.collect();
         let main = run.main;
         let mut summary = Summary::new(
             &panels,

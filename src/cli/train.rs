@@ -2,6 +2,7 @@
 //!
 //! [`TrainConfig`] holds what decides the result and is what `config.json` keeps; the rest of
 //! [`TrainArgs`] only says where the result goes.
+use super::flags::FlagArgs;
 use super::network::NetworkArgs;
 use super::output::OutputArgs;
 use super::rules::RuleArgs;
@@ -61,6 +62,10 @@ pub struct TrainConfig {
     #[command(flatten)]
     #[serde(default)]
     pub rules: RuleArgs,
+    /// Bounds of flags.
+    #[command(flatten)]
+    #[serde(default)]
+    pub flags: FlagArgs,
     /// How the choice of genes is relaxed to carry a gradient
     #[arg(
         long,

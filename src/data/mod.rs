@@ -28,6 +28,7 @@ mod mtx;
 mod open;
 pub mod packed;
 pub mod prepare;
+pub mod profile;
 pub(crate) mod random;
 pub mod rare;
 mod read_at;

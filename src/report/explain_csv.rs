@@ -1,5 +1,7 @@
 //! Explanations as tables: columns of `panel.csv`, and `explanations.csv`.
 use super::explain::{Explanation, Role};
+use super::order::Order;
+use super::order_csv::{FIGURES, IDS, figures, ids};
 use super::summary::Gene;
 use crate::model::panel_model::PanelModel;
 
@@ -13,19 +15,28 @@ fn figure(x: f64) -> String {
 }
 
 /// Between the names of classes in one field.
-const BETWEEN: &str = "; ";
+pub(super) const BETWEEN: &str = "; ";
 
-/// `panel.csv`: a row a gene; with several tasks the columns of each begin with `<task>_`.
+/// `panel.csv`: a row a gene: ids, expression and flags where the order is known, then what it is to each
+/// task; with several tasks the columns of each begin with `<task>_`.
 ///
 /// # Errors
 /// Memory alone; the writer is a vector.
-pub fn panel(model: &PanelModel, explanations: &[Explanation]) -> csv::Result<Vec<u8>> {
+pub fn panel(
+    model: &PanelModel,
+    explanations: &[Explanation],
+    order: Option<&Order>,
+) -> csv::Result<Vec<u8>> {
     let of = |gene: &Gene| -> Vec<&Explanation> {
         let all = explanations.iter();
         all.filter(|e| e.gene == gene.gene).collect()
     };
     let mut out = csv::Writer::from_writer(Vec::new());
-    let mut header: Vec<String> = ["rank", "gene", "score", "index"].map(String::from).into();
+    let mut header = vec!["rank", "gene"];
+    header.extend(order.iter().flat_map(|_| IDS));
+    header.extend(["score", "index"]);
+    header.extend(order.iter().flat_map(|_| FIGURES));
+    let mut header: Vec<String> = header.into_iter().map(String::from).collect();
     let first = Gene::all(model).next().as_ref().map(of).unwrap_or_default();
     for e in &first {
         let prefix = if first.len() > 1 {
@@ -42,12 +53,11 @@ pub fn panel(model: &PanelModel, explanations: &[Explanation]) -> csv::Result<Ve
     }
     out.write_record(&header)?;
     for gene in Gene::all(model) {
-        let mut row = vec![
-            gene.rank.to_string(),
-            gene.gene.clone(),
-            gene.score.to_string(),
-            gene.index.to_string(),
-        ];
+        let ordered = order.and_then(|o| o.genes.get(gene.rank - 1));
+        let mut row = vec![gene.rank.to_string(), gene.gene.clone()];
+        row.extend(ordered.iter().flat_map(|o| ids(o)));
+        row.extend([gene.score.to_string(), gene.index.to_string()]);
+        row.extend(ordered.iter().flat_map(|o| figures(o)));
         for e in of(&gene) {
             match &e.role {
                 Role::Classes {

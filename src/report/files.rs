@@ -1,6 +1,8 @@
 //! The directory of a run: claimed before the run, filled file by file, each written beside and renamed.
 use super::explain::{Explanation, Separation, explain};
 use super::explain_csv;
+use super::order::Order;
+use super::order_csv;
 use super::predict::{Predicted, Scores, predict, predictions_csv, scores};
 use super::summary::{Summary, curve_csv};
 use crate::data::cells::TestCells;
@@ -12,9 +14,11 @@ use std::path::{Path, PathBuf};
 type Result<T> = std::result::Result<T, OutputError>;
 
 /// Every file that a run writes.
-pub const FILES: [&str; 12] = [
+pub const FILES: [&str; 14] = [
     "model.safetensors",
     "panel.csv",
+    "panel_by_class.csv",
+    "candidates.csv",
     "explanations.csv",
     "metrics.json",
     "cross_validation.csv",
@@ -206,6 +210,8 @@ pub struct Panel<'a> {
     pub scores: Vec<Scores>,
     /// What each gene is to each task.
     pub explanations: Vec<Explanation>,
+    /// How it is ordered, where that was worked out.
+    pub order: Option<Order>,
 }
 
 impl<'a> Panel<'a> {
@@ -219,6 +225,16 @@ impl<'a> Panel<'a> {
             predicted,
             scores,
             explanations: explain(&fit.model, separation, test),
+            order: None,
+        }
+    }
+
+    /// The same with what a laboratory orders it by.
+    #[must_use]
+    pub fn with_order(self, order: Order) -> Self {
+        Self {
+            order: Some(order),
+            ..self
         }
     }
 }
@@ -274,8 +290,15 @@ fn write_panel(
         .to_bytes(config)
         .map_err(|e| OutputError::new(e.to_string(), e.hint()))?;
     dir.write(&format!("{place}model.safetensors"), &bytes)?;
-    let bytes = explain_csv::panel(model, &panel.explanations).map_err(unwritten)?;
+    let order = panel.order.as_ref();
+    let bytes = explain_csv::panel(model, &panel.explanations, order).map_err(unwritten)?;
     dir.write(&format!("{place}panel.csv"), &bytes)?;
+    if let Some(order) = order {
+        let bytes = order_csv::by_class(order).map_err(unwritten)?;
+        dir.write(&format!("{place}panel_by_class.csv"), &bytes)?;
+        let bytes = order_csv::candidates(order).map_err(unwritten)?;
+        dir.write(&format!("{place}candidates.csv"), &bytes)?;
+    }
     let bytes = explain_csv::explanations(&panel.explanations).map_err(unwritten)?;
     dir.write(&format!("{place}explanations.csv"), &bytes)?;
     let bytes = predictions_csv(model, test, &panel.predicted).map_err(unwritten)?;

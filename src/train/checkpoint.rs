@@ -3,6 +3,7 @@
 //! A safetensors file: the arenas of the network (and of the best one so far) as tensors, the rest
 //! as JSON in its metadata. Written beside and renamed, so a killed run leaves the last one whole.
 use super::settings::{Epoch, Settings};
+use super::trail::Left;
 use crate::error::TrainError;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,8 @@ pub struct Run {
     pub history: Vec<Epoch>,
     /// The best network of each size so far.
     pub best: Vec<Best>,
+    /// Genes that left the panel.
+    pub left: Vec<Left>,
 }
 
 /// The best network of one size; its parameters stand beside.

@@ -117,6 +117,16 @@ fn standardised(data: &TrainingData, genes: &[u32]) -> Vec<Vec<f64>> {
     columns
 }
 
+/// Pearson's r of each of some genes with each of some others (considered genes), over the training cells
+/// (a sample of 4,096 where there are more), transformed values.
+#[must_use]
+pub fn correlations(data: &TrainingData, genes: &[u32], others: &[u32]) -> Vec<Vec<f64>> {
+    let (genes, others) = (standardised(data, genes), standardised(data, others));
+    let r = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum();
+    let row = |a: &Vec<f64>| others.iter().map(|b| r(a, b)).collect();
+    genes.iter().map(row).collect()
+}
+
 /// The panel of the majority: of each group the gene chosen most often, groups by descending share,
 /// then the other genes by theirs; `k` of them that keep the rules and, where `within` is given, lie in
 /// it. Ascending; `None` where there is none.

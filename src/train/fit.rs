@@ -97,19 +97,24 @@ pub fn fit_all<O: Ops>(
     let p = std::mem::take(&mut trainer.position);
     trainer.release();
     let seconds = before.0 + begin.elapsed().as_secs_f64();
-    let of_run = |(models, run): (Vec<(_, Best)>, Run)| {
-        let fit = |(model, best): (_, Best)| Fit {
+    let of_run = |(models, run): (Vec<_>, Run)| {
+        let fit = |(size, (model, gains, best)): (usize, (_, _, Best))| Fit {
             model,
             history: run.history.clone(),
             steps: p.step,
             best_epoch: best.epoch,
             best_loss: best.loss,
             best_score: best.score,
+            left: (run.left.iter())
+                .filter(|l| l.size <= size)
+                .copied()
+                .collect(),
+            gains,
             seconds,
             cells_per_second: p.step as f64 * cells / seconds.max(1e-9),
             stopped,
         };
-        models.into_iter().map(fit).collect()
+        models.into_iter().enumerate().map(fit).collect()
     };
     Ok(models.into_iter().zip(p.runs.clone()).map(of_run).collect())
 }

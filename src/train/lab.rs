@@ -3,10 +3,9 @@ use super::rank::aurocs;
 use super::rules::{Family, Load, Rules};
 use super::settings::Settings;
 use super::start::first_order;
-use crate::data::cells::{Targets, TaskKind, TrainingData, Transform};
-use crate::data::packed::unpack;
+use crate::data::cells::{TaskKind, TrainingData};
+use crate::data::profile::Profile;
 use crate::error::DataError;
-use crate::ops::MISSING;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -85,17 +84,18 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
             .collect();
     }
     if lab.min_mean.is_some() || lab.max_mean.is_some() || lab.max_crowding.is_some() {
-        let (names, means) = class_means(data);
-        let highest = |g: usize| means.iter().map(|m| m[g]).fold(0.0f32, f32::max);
+        let profile = Profile::first(data);
         if lab.min_mean.is_some() || lab.max_mean.is_some() {
             let (min, max) = (
                 lab.min_mean.unwrap_or(0.0),
                 lab.max_mean.unwrap_or(f32::INFINITY),
             );
-            rules.allowed = (0..n).map(|g| (min..=max).contains(&highest(g))).collect();
+            rules.allowed = (0..n)
+                .map(|g| (min..=max).contains(&profile.highest_mean(g).1))
+                .collect();
         }
         if let Some(most) = lab.max_crowding {
-            let loads = names.into_iter().zip(means);
+            let loads = profile.classes.into_iter().zip(profile.mean);
             rules.loads = loads
                 .map(|(class, each)| Load {
                     name: format!("--max-crowding {most} in {class}"),
@@ -168,36 +168,6 @@ fn by_name(name: &str) -> Option<&str> {
         .find(|c: char| !c.is_ascii_alphabetic())
         .unwrap_or(name.len());
     (end >= 2 && end < name.len()).then(|| &name[..end])
-}
-
-/// Names of the classes of the first label (`all cells` without one), and the mean of each considered
-/// gene over the training cells of each class, in linear units.
-fn class_means(data: &TrainingData) -> (Vec<String>, Vec<Vec<f32>>) {
-    let found = data.tasks.iter().find_map(|t| match (&t.kind, &t.targets) {
-        (TaskKind::Classification { classes }, Targets::Classes(of)) => Some((classes, of)),
-        _ => None,
-    });
-    let names = found.map_or_else(|| vec!["all cells".into()], |(classes, _)| classes.clone());
-    let log = matches!(data.transform, Transform::Log | Transform::LogCounts);
-    let mut sums = vec![vec![0.0f64; data.cells.n_genes]; names.len()];
-    let mut cells = vec![0.0f64; names.len()];
-    for cell in 0..data.n_train {
-        let class = match found {
-            Some((_, of)) if of[cell] == MISSING => continue,
-            Some((_, of)) => of[cell] as usize,
-            None => 0,
-        };
-        cells[class] += 1.0;
-        for &entry in data.cells.cell(cell) {
-            let (gene, value) = unpack(entry);
-            let value = f64::from(value);
-            sums[class][gene] += if log { value.exp_m1() } else { value };
-        }
-    }
-    let mean = |(sums, n): (Vec<f64>, f64)| -> Vec<f32> {
-        sums.into_iter().map(|s| (s / n.max(1.0)) as f32).collect()
-    };
-    (names, sums.into_iter().zip(cells).map(mean).collect())
 }
 
 #[cfg(test)]

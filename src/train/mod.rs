@@ -23,6 +23,7 @@ pub mod settings;
 mod stages;
 mod start;
 pub mod steps;
+pub mod trail;
 mod trainer;
 
 pub use fit::{check, fit, fit_all};

@@ -1,8 +1,9 @@
 //! What happens to the panels between two segments: genes join, genes leave.
 use super::checkpoint::Snapshot;
 use super::plan::{Kind, Segment};
-use super::refine::{Products, additions, missing, new_rows, without_each};
+use super::refine::{Products, RIDGE, additions, missing, new_rows, without_each};
 use super::stages::{self, Stage, row};
+use super::trail::{Left, remember};
 use super::trainer::{Result, Trainer};
 use crate::ops::Ops;
 
@@ -17,7 +18,7 @@ impl<O: Ops> Trainer<'_, O> {
         panel.reset_moments(self.ops)?;
         let round = match segment.kind {
             Kind::Round(round) => round,
-            Kind::Thin(n) => return self.prune(n),
+            Kind::Thin(n) => return self.prune(n, segment),
             _ => return Ok(()),
         };
         let k = settings.sizes()[segment.size];
@@ -31,18 +32,13 @@ impl<O: Ops> Trainer<'_, O> {
             return Ok(());
         }
         let width = panel.net.layout.shape.width();
-        let products = match self.products {
-            Some(p) => p,
-            None => *self
-                .products
-                .insert(Products::new(self.ops, self.data.cells.n_genes, width)?),
-        };
+        let products = Products::of(&mut self.products, self.ops, self.data.cells.n_genes, width)?;
         let mut params = self.ops.read_f(panel.net.params)?;
         let mut genes = Vec::with_capacity(panel.genes.len());
         for (r, arena) in params.chunks_exact_mut(panel.net.layout.len).enumerate() {
             let (own, sample) = (panel.model(r), &self.pass.samples[r]);
             let (pass, scaling) = (&self.pass, &self.scaling);
-            let (mut q, descent) = missing(self.ops, &own, pass, sample, products, scaling, 1e-2)?;
+            let (mut q, descent) = missing(self.ops, &own, pass, sample, products, scaling, RIDGE)?;
             panel.genes[r].iter().for_each(|&g| q[g as usize] = -1.0);
             // a smaller panel lies within the larger one
             let larger = segment.size.checked_sub(1);
@@ -84,7 +80,7 @@ impl<O: Ops> Trainer<'_, O> {
                     sel.release(self.ops);
                 }
             }
-            Kind::Round(_) => self.prune(k)?,
+            Kind::Round(_) => self.prune(k, segment)?,
             Kind::Finish => {
                 let judged = self.judge()?;
                 self.keep_best(segment.size, &judged)?;
@@ -96,7 +92,7 @@ impl<O: Ops> Trainer<'_, O> {
 
     /// Leaves the k genes of each panel whose loss is largest when they are left out, and that keep the
     /// rules.
-    fn prune(&mut self, k: usize) -> Result<()> {
+    fn prune(&mut self, k: usize, segment: Segment) -> Result<()> {
         let Stage::Panel(panel) = &self.stage else {
             return Ok(());
         };
@@ -105,7 +101,8 @@ impl<O: Ops> Trainer<'_, O> {
         for (r, sample) in self.pass.samples.iter().enumerate() {
             let own = &panel.genes[r];
             let losses = without_each(self.ops, &panel.model(r), &self.pass, sample)?;
-            let gain = |slot: usize| rules.worth(own[slot], losses[slot] - losses[own.len()]);
+            let lost = |slot: usize| losses[slot] - losses[own.len()];
+            let gain = |slot: usize| rules.worth(own[slot], lost(slot));
             let mut slots: Vec<usize> = (0..own.len()).collect();
             slots.sort_by(|&a, &b| gain(b).total_cmp(&gain(a)).then(a.cmp(&b)));
             let order: Vec<u32> = slots.iter().map(|&s| own[s]).collect();
@@ -116,6 +113,20 @@ impl<O: Ops> Trainer<'_, O> {
             let slot = |g: &u32| own.iter().position(|o| o == g);
             let mut slots: Vec<usize> = chosen.iter().filter_map(slot).collect();
             slots.sort_by_key(|&s| own[s]);
+            let last = slots.iter().map(|&s| lost(s)).fold(f64::INFINITY, f64::min);
+            let leaving = (0..own.len()).filter(|s| !slots.contains(s));
+            let left = leaving.map(|slot| Left {
+                gene: own[slot],
+                size: segment.size,
+                round: match segment.kind {
+                    Kind::Round(r) => Some(r + 1),
+                    _ => None,
+                },
+                member: slot < panel.kept,
+                loss: lost(slot),
+                last,
+            });
+            remember(&mut self.position.runs[r].left, left);
             kept.push(slots);
         }
         self.keep(&kept)

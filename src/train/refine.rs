@@ -36,6 +36,9 @@ impl Pass {
     }
 }
 
+/// Share of the mean information that is added to that of every gene and hidden unit.
+pub(super) const RIDGE: f64 = 1e-2;
+
 /// Buffers of [`missing`], as large as the first layer over all genes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Products {
@@ -45,7 +48,7 @@ pub(super) struct Products {
 }
 
 impl Products {
-    pub(super) fn new<O: Ops>(ops: &mut O, n_genes: usize, width: usize) -> Result<Self> {
+    fn new<O: Ops>(ops: &mut O, n_genes: usize, width: usize) -> Result<Self> {
         let mut each = || ops.alloc_f("gene statistics of a round", n_genes * width);
         Ok(Self {
             r: each()?,
@@ -56,6 +59,19 @@ impl Products {
 }
 
 impl Products {
+    /// Those that are there, or new ones.
+    pub(super) fn of<O: Ops>(
+        there: &mut Option<Self>,
+        ops: &mut O,
+        n_genes: usize,
+        width: usize,
+    ) -> Result<Self> {
+        match there {
+            Some(products) => Ok(*products),
+            None => Ok(*there.insert(Self::new(ops, n_genes, width)?)),
+        }
+    }
+
     /// Frees the buffers.
     pub(super) fn release<O: Ops>(self, ops: &mut O) {
         let all = [self.r, self.p1, self.p2];

@@ -1,7 +1,71 @@
-//! From a panel's network on a device to the model that is shipped.
-use super::stages::{Panel, Scaling, row};
+//! From a panel's network on a device to the model that is shipped, and what the genes beside it are worth.
+use super::checkpoint::Best;
+use super::refine::{Products, RIDGE, missing, without_each};
+use super::stages::{self, Panel, Scaling, row};
+use super::trainer::{Result, Trainer};
 use crate::data::cells::TrainingData;
+use crate::model::net::Room;
 use crate::model::panel_model::{Dense, ModelTask, PanelGene, PanelModel};
+use crate::ops::Ops;
+
+/// A network that is done: the model, what each considered gene would save beside it, and how it was
+/// judged.
+pub(super) type Finished = (PanelModel, Vec<f32>, Best);
+
+impl<O: Ops> Trainer<'_, O> {
+    /// The best network of each size of each run with the exact loss of each gene, genes by descending
+    /// score.
+    pub(super) fn finish(&mut self) -> Result<Vec<Vec<Finished>>> {
+        let room = Room {
+            models: 1,
+            ..self.room
+        };
+        let (data, settings) = (self.data, self.settings);
+        let mut runs = Vec::with_capacity(self.room.models);
+        for r in 0..self.room.models {
+            let mut bests = self.position.runs[r].best.clone();
+            let mut arenas = std::mem::take(&mut self.best[r]);
+            if bests.is_empty() {
+                // stopped before any panel was frozen: the network as it stands
+                let snapshot = self.snapshot(r)?;
+                bests.push(Best {
+                    genes: snapshot.genes,
+                    epoch: self.position.runs[r].history.len() as u64,
+                    ..Best::default()
+                });
+                arenas.push(snapshot.params);
+            }
+            let mut models = Vec::with_capacity(bests.len());
+            for (best, params) in bests.into_iter().zip(arenas) {
+                let k = best.genes.len();
+                let mut panel = stages::panel(self.ops, data, settings, room, &params)?;
+                panel.set_genes(self.ops, &self.scaling, vec![best.genes.clone()], k)?;
+                let losses = without_each(self.ops, &panel, &self.pass, &self.pass.samples[r])?;
+                let scores: Vec<f64> = losses[..k].iter().map(|l| l - losses[k]).collect();
+                let model = model(data, &self.scaling, &panel, &params, &scores);
+                let gains = self.gains(&panel, r)?;
+                models.push((model, gains, best));
+                panel.release(self.ops);
+            }
+            runs.push(models);
+        }
+        Ok(runs)
+    }
+
+    /// How much of the mean training loss each considered gene would save if it joined the panel of run `r`:
+    /// the score statistic over twice the cells, which is what a Newton step on its first-layer weights
+    /// saves (half of `R^2 / I`, the information of the sample in place of the curvature).
+    fn gains(&mut self, panel: &Panel, r: usize) -> Result<Vec<f32>> {
+        let width = panel.net.layout.shape.width();
+        let n_genes = self.data.cells.n_genes;
+        let products = Products::of(&mut self.products, self.ops, n_genes, width)?;
+        let sample = &self.pass.samples[r];
+        let (pass, scaling) = (&self.pass, &self.scaling);
+        let (q, _) = missing(self.ops, panel, pass, sample, products, scaling, RIDGE)?;
+        let cells = 2.0 * sample.len().max(1) as f64;
+        Ok(q.into_iter().map(|q| (q / cells) as f32).collect())
+    }
+}
 
 /// Makes the host model from a panel of one network, its arena and the genes' scores.
 pub(super) fn model(

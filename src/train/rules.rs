@@ -123,6 +123,22 @@ impl Rules {
         self.allowed.get(gene as usize).copied().unwrap_or(true)
     }
 
+    /// The rule that keeps a gene from the place of the last one of a panel (genes by rank), if any.
+    #[must_use]
+    pub fn against(&self, panel: &[u32], gene: u32) -> Option<&str> {
+        if !self.allows(gene) {
+            return Some("--min-mean or --max-mean");
+        }
+        let mut others = Growing::new(self);
+        let last = panel.iter().rposition(|g| !self.include.contains(g));
+        for (at, &g) in panel.iter().enumerate() {
+            if Some(at) != last {
+                others.take(g);
+            }
+        }
+        others.broken_by(gene)
+    }
+
     /// A gene's worth by what it costs.
     #[must_use]
     pub fn worth(&self, gene: u32, value: f64) -> f64 {

@@ -1,5 +1,6 @@
 //! Every setting of training, what it tells while it runs, and what it gives back.
 use super::rules::Rules;
+use super::trail::Left;
 use crate::data::cells::{Task, TaskKind};
 use crate::data::components;
 use crate::model::panel_model::PanelModel;
@@ -223,6 +224,10 @@ pub struct Fit {
     pub best_loss: f64,
     /// Its validation score; `None` without validation cells or where the run ended before.
     pub best_score: Option<f64>,
+    /// Genes that left the panel on the way, or were tried; of each the last time.
+    pub left: Vec<Left>,
+    /// Of each considered gene how much of the training loss it would save beside the panel.
+    pub gains: Vec<f32>,
     /// Wall seconds of training (all sessions of a resumed run).
     pub seconds: f64,
     /// Training cells a second.

@@ -4,15 +4,13 @@ use super::checkpoint::{Best, Position, Run, State};
 use super::evaluate::validation;
 use super::feed::Feed;
 use super::plan::{Kind, Plan, rate};
-use super::refine::{Pass, Products, without_each};
-use super::result::model;
+use super::refine::{Pass, Products};
 use super::settings::{Epoch, Settings};
 use super::stages::{self, Scaling, Stage, initial};
 use super::start::{first_order, first_panel, first_scores, selection};
 use crate::data::cells::TrainingData;
 use crate::error::TrainError;
 use crate::model::net::{Cells, Room, Targets};
-use crate::model::panel_model::PanelModel;
 use crate::model::step::{panel_step, selection_step};
 use crate::model::trunk::{Adam, Batch, Dropout, Slot};
 use crate::ops::{FBuf, Ops, UBuf, stride};
@@ -386,43 +384,5 @@ impl<'a, O: Ops> Trainer<'a, O> {
             moments: self.ops.read_f(moments)?,
             best: self.best.concat().concat(),
         })
-    }
-
-    /// The best network of each size of each run with the exact loss of each gene, genes by descending
-    /// score.
-    pub(super) fn finish(&mut self) -> Result<Vec<Vec<(PanelModel, Best)>>> {
-        let room = Room {
-            models: 1,
-            ..self.room
-        };
-        let (data, settings) = (self.data, self.settings);
-        let mut runs = Vec::with_capacity(self.room.models);
-        for r in 0..self.room.models {
-            let mut bests = self.position.runs[r].best.clone();
-            let mut arenas = std::mem::take(&mut self.best[r]);
-            if bests.is_empty() {
-                // stopped before any panel was frozen: the network as it stands
-                let snapshot = self.snapshot(r)?;
-                bests.push(Best {
-                    genes: snapshot.genes,
-                    epoch: self.position.runs[r].history.len() as u64,
-                    ..Best::default()
-                });
-                arenas.push(snapshot.params);
-            }
-            let mut models = Vec::with_capacity(bests.len());
-            for (best, params) in bests.into_iter().zip(arenas) {
-                let k = best.genes.len();
-                let mut panel = stages::panel(self.ops, data, settings, room, &params)?;
-                panel.set_genes(self.ops, &self.scaling, vec![best.genes.clone()], k)?;
-                let losses = without_each(self.ops, &panel, &self.pass, &self.pass.samples[r])?;
-                let scores: Vec<f64> = losses[..k].iter().map(|l| l - losses[k]).collect();
-                let model = model(data, &self.scaling, &panel, &params, &scores);
-                models.push((model, best));
-                panel.release(self.ops);
-            }
-            runs.push(models);
-        }
-        Ok(runs)
     }
 }
