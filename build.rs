@@ -1,4 +1,5 @@
-//! Tells the program which commit and which wgpu it is built from, for the files of `bench`. In a
+//! Tells the program which commit and which wgpu it is built from, for what, and by which compiler, for the
+//! files of `bench` and for bug reports. In a
 //! debug build the commit stays unknown, so that a commit does not rebuild the crate.
 use std::process::Command;
 
@@ -38,6 +39,14 @@ fn main() {
     });
     let commit = commit.unwrap_or_else(|| "unknown".into());
     println!("cargo:rustc-env=YOTO_GPU_BUILD_COMMIT={commit}");
+    // cargo sets both
+    let target = std::env::var("TARGET").unwrap_or_else(|_| "unknown".into());
+    println!("cargo:rustc-env=YOTO_GPU_BUILD_TARGET={target}");
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
+    let rustc = Command::new(rustc).arg("--version").output().ok();
+    let rustc = rustc.and_then(|out| String::from_utf8(out.stdout).ok());
+    let rustc = rustc.unwrap_or_else(|| "unknown".into());
+    println!("cargo:rustc-env=YOTO_GPU_BUILD_RUSTC={}", rustc.trim());
     let wgpu = locked("wgpu").unwrap_or_else(|| "unknown".into());
     println!("cargo:rustc-env=YOTO_GPU_BUILD_WGPU={wgpu}");
 }

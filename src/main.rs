@@ -1,18 +1,28 @@
 //! Parses the command line, runs it, chooses the exit code.
 #![forbid(unsafe_code)]
+use clap::error::ErrorKind as Refusal;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Instant;
+use yoto_gpu::bench::version;
 use yoto_gpu::cli::check::run_table;
 use yoto_gpu::cli::{
-    Cli, Command, bench, convert, devices, evaluate_panel, inspect, run, simulate,
+    Cli, Command, bench, convert, devices, evaluate_panel, export, inspect, pages, run, simulate,
 };
 
 fn main() -> ExitCode {
     let begin = Instant::now();
-    let matches = Cli::command().get_matches();
+    let matches = Cli::command().try_get_matches().unwrap_or_else(|e| {
+        let verbose = std::env::args_os().any(|a| a == "--verbose");
+        if e.kind() == Refusal::DisplayVersion && verbose {
+            // whoever closed stdout does not want to know
+            let _ = std::io::stdout().write_all(version::verbose().as_bytes());
+            std::process::exit(0);
+        }
+        e.exit()
+    });
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     let outcome = match cli.command {
         Command::Train(mut args) => {
@@ -35,6 +45,9 @@ fn main() -> ExitCode {
         Command::Convert(args) => convert::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Devices(args) => devices::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Completions(args) => Ok(pages::completions(&args)),
+        Command::Man(args) => pages::man(&args),
         Command::Bench(args) if args.check.check => return check(&args),
         Command::Bench(args) => bench::run(&args, begin),
     };

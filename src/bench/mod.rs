@@ -18,4 +18,5 @@ mod steps;
 pub(crate) mod table;
 mod target;
 pub mod text;
+pub mod version;
 mod watch;

@@ -1,5 +1,6 @@
 //! `yoto-gpu bench`: its flags, and what becomes of a result.
 use super::check::CheckArgs;
+use super::place::Place;
 use super::run::{Failure, Outcome};
 use crate::bench::simulate::Size;
 use crate::bench::{compare, files, html, run as bench, text};
@@ -82,7 +83,7 @@ pub struct CompareArgs {
     /// Files that `bench --json FILE` wrote; every device in them is a column
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Write a page with roofline plots and the tables
+    /// Write a page with roofline plots and the tables; - prints it in place of the tables
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// Replace the page where it is there already
@@ -148,10 +149,8 @@ fn measured(args: &BenchArgs, begin: Instant) -> Result<String, Failure> {
 }
 
 fn side_by_side(args: &CompareArgs) -> Result<String, Failure> {
-    let target = args.html.as_deref();
-    let target = target
-        .map(|p| files::Target::claim(p, args.force))
-        .transpose()?;
+    let place = args.html.as_deref();
+    let place = place.map(|p| Place::claim(p, args.force)).transpose()?;
     let mut reports = Vec::new();
     for path in &args.files {
         reports.push((path.display().to_string(), files::read(path)?));
@@ -163,8 +162,13 @@ fn side_by_side(args: &CompareArgs) -> Result<String, Failure> {
             hint: "measure with yoto-gpu bench --json FILE".into(),
         });
     }
-    if let Some(target) = target {
-        target.write(&html::page(&columns)?)?;
-    }
-    Ok(compare::text(&columns))
+    let printed = match place {
+        Some(place) => place.deliver(html::page(&columns)?)?,
+        None => String::new(),
+    };
+    Ok(if printed.is_empty() {
+        compare::text(&columns)
+    } else {
+        printed
+    })
 }

@@ -1,4 +1,5 @@
 //! `yoto-gpu convert`: its flags and what it does.
+use super::place::{Piped, is_stdout};
 use super::progress::Reporter;
 use super::reading::ReadingArgs;
 use super::run::{Failure, Outcome};
@@ -12,7 +13,7 @@ pub struct ConvertArgs {
     /// File or directory of any format that `train` reads
     #[arg(value_name = "IN")]
     pub from: PathBuf,
-    /// The .h5ad file to write, in the layout of AnnData 0.8 and later
+    /// The .h5ad file to write, in the layout of AnnData 0.8 and later; - for stdout
     #[arg(value_name = "OUT.h5ad")]
     pub to: PathBuf,
     /// What becomes X of the new file, and further columns of its obs.
@@ -37,9 +38,12 @@ pub fn run(args: &ConvertArgs) -> Result<Outcome, Failure> {
         force: args.force,
     };
     let reporter = Reporter::new(args.quiet);
-    for notice in data::convert(&args.from, &args.to, &how)? {
+    let piped = is_stdout(&args.to).then(Piped::new).transpose()?;
+    let to = piped.as_ref().map_or(args.to.clone(), Piped::path);
+    for notice in data::convert(&args.from, &to, &how)? {
         reporter.say(&format!("note: {notice}"));
     }
+    piped.map(Piped::send).transpose()?;
     Ok(Outcome {
         text: String::new(),
         stopped: false,

@@ -105,18 +105,25 @@ pub fn run(mut args: EvaluatePanelArgs) -> Result<Outcome, Failure> {
     } else {
         Claim::New
     };
-    let dir = RunDir::claim(&output.out, claim)?;
-    let work = EvaluatePanel {
-        args: &args,
-        panels: &panels,
-        dir: &dir,
-        begin,
+    let table = if panels.len() > 1 {
+        COMPARISON
+    } else {
+        "panel.csv"
     };
-    let outcome = on_device(device, &mut reporter, work);
-    if outcome.is_err() {
-        dir.abandon();
-    }
-    outcome
+    args.output.with_directory(table, |out| {
+        let dir = RunDir::claim(out, claim)?;
+        let work = EvaluatePanel {
+            args: &args,
+            panels: &panels,
+            dir: &dir,
+            begin,
+        };
+        let outcome = on_device(device, &mut reporter, work);
+        if outcome.is_err() {
+            dir.abandon();
+        }
+        outcome
+    })
 }
 
 struct EvaluatePanel<'a> {
@@ -135,7 +142,7 @@ impl Work for EvaluatePanel<'_> {
             begin,
         } = self;
         let (c, output) = (&args.config, &args.output);
-        let mut ready = stages::ready(ops, &c.source, &c.network, &output.out, reporter)?;
+        let mut ready = stages::ready(ops, &c.source, &c.network, dir.path(), reporter)?;
         let var_names = ready.var_names.clone();
         // all panels are looked up before the first is trained
         let mut all = Vec::with_capacity(panels.len());

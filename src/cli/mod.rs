@@ -5,12 +5,15 @@ pub mod convert;
 mod cross;
 pub mod devices;
 pub mod evaluate_panel;
+pub mod export;
 pub mod filters;
 pub mod flags;
 pub mod inspect;
 pub mod network;
 pub mod output;
+pub mod pages;
 pub mod panel_choice;
+mod place;
 pub mod progress;
 pub mod read;
 pub mod reading;
@@ -37,6 +40,9 @@ use clap::{Parser, Subcommand};
     max_term_width = 100
 )]
 pub struct Cli {
+    /// With --version: say what the program is built from, and which adapters are there (for bug reports)
+    #[arg(long)]
+    pub verbose: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -57,6 +63,12 @@ pub enum Command {
     Simulate(simulate::SimulateArgs),
     /// List the adapters, what the kernels need of them, and which one `--device auto` takes
     Devices(devices::DevicesArgs),
+    /// Print the panel of a run for other programs
+    Export(export::ExportArgs),
     /// Measure a device, its kernels and the training step on simulated data, or check the kernels
     Bench(Box<bench::BenchArgs>),
+    /// Print a script that completes the command line in a shell
+    Completions(pages::CompletionsArgs),
+    /// Print a manual page, or write all of them
+    Man(pages::ManArgs),
 }

@@ -1,5 +1,6 @@
 //! `yoto-gpu train`: the stages in order, and one sentence with a hint where one fails.
 use super::cross::cross_validate;
+use super::place::is_stdout;
 use super::progress::Reporter;
 use super::stages::{self, Trained, Work, on_device, plain, stop_on_signal};
 use super::train::{TrainArgs, TrainConfig};
@@ -52,6 +53,12 @@ pub struct Outcome {
 pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
     let begin = Instant::now();
     args.config.source.filters.read_lists()?;
+    if args.resume && is_stdout(&args.output.out) {
+        return Err(Failure {
+            what: "--resume with --out -, which keeps nothing".into(),
+            hint: "name the directory of the run to go on with".into(),
+        });
+    }
     if args.resume {
         args.config = resumed(&args, given)?;
     }
@@ -63,17 +70,19 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
         _ => Claim::New,
     };
     let device = pick(&args.config.network.device)?;
-    let dir = RunDir::claim(&args.output.out, claim)?;
-    let work = Train {
-        args: &args,
-        dir: &dir,
-        begin,
-    };
-    let outcome = on_device(device, &mut reporter, work);
-    if outcome.is_err() {
-        dir.abandon();
-    }
-    outcome
+    args.output.with_directory("panel.csv", |out| {
+        let dir = RunDir::claim(out, claim)?;
+        let work = Train {
+            args: &args,
+            dir: &dir,
+            begin,
+        };
+        let outcome = on_device(device, &mut reporter, work);
+        if outcome.is_err() {
+            dir.abandon();
+        }
+        outcome
+    })
 }
 
 struct Train<'a> {
@@ -86,7 +95,7 @@ impl Work for Train<'_> {
     fn run<O: Ops>(self, ops: &mut O, reporter: &mut Reporter) -> Result<Outcome, Failure> {
         let Self { args, dir, begin } = self;
         let (c, output) = (&args.config, &args.output);
-        let mut ready = stages::ready(ops, &c.source, &c.network, &output.out, reporter)?;
+        let mut ready = stages::ready(ops, &c.source, &c.network, dir.path(), reporter)?;
         let config = &ready.config(c);
         let settings = settings(c, &ready.data)?;
         ready.announce(&ops.info(), reporter);

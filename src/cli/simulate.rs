@@ -1,4 +1,5 @@
 //! `yoto-gpu simulate`: its flags and what it does.
+use super::place::{Piped, is_stdout};
 use super::run::{Failure, Outcome};
 use crate::simulate::{Compression, Settings, Simulation, write};
 use clap::builder::PossibleValue;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
   yoto-gpu simulate --cells 100000 --genes 20000 --density 0.05 --markers 64 --classes 16 cells.h5ad
   yoto-gpu train cells.h5ad --label class --regress pseudotime --group-by donor --genes 64")]
 pub struct SimulateArgs {
-    /// File to write; obs has class, donor and pseudotime, var has role, marks and copy_of
+    /// File to write, - for stdout; obs has class, donor and pseudotime, var has role, marks and copy_of
     #[arg(value_name = "OUT.h5ad")]
     pub out: PathBuf,
     /// Cells
@@ -77,18 +78,30 @@ pub fn run(args: &SimulateArgs) -> Result<Outcome, Failure> {
         batch_effect: args.batch_effect,
         seed: args.seed,
     })?;
-    let nnz = write(&simulation, &args.out, args.compression, args.force)?;
+    let piped = is_stdout(&args.out).then(Piped::new).transpose()?;
+    let out = piped.as_ref().map_or(args.out.clone(), Piped::path);
+    let nnz = write(&simulation, &out, args.compression, args.force)?;
     let density = nnz as f64 / (args.cells as f64 * args.genes as f64);
+    let text = format!(
+        "{}: {} cells x {} genes, {nnz} stored values ({:.2} %), {} markers of {} classes\n",
+        args.out.display(),
+        args.cells,
+        args.genes,
+        100.0 * density,
+        args.markers,
+        args.classes
+    );
+    let text = match piped {
+        Some(piped) => {
+            piped.send()?;
+            // stdout has the file
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
+            String::new()
+        }
+        None => text,
+    };
     Ok(Outcome {
-        text: format!(
-            "{}: {} cells x {} genes, {nnz} stored values ({:.2} %), {} markers of {} classes\n",
-            args.out.display(),
-            args.cells,
-            args.genes,
-            100.0 * density,
-            args.markers,
-            args.classes
-        ),
+        text,
         stopped: false,
     })
 }

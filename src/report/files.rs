@@ -160,6 +160,12 @@ impl RunDir {
         Self::claim(&self.join(name), Claim::Force)
     }
 
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Path of a file of the run.
     #[must_use]
     pub fn join(&self, name: &str) -> PathBuf {

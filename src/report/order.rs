@@ -4,6 +4,7 @@ use super::gene_flags::{Limits, flags};
 use crate::data::cells::TrainingData;
 use crate::data::gene_ids::GeneIds;
 use crate::data::profile::Profile;
+use crate::train::beside::Beside;
 use crate::train::consensus::correlations;
 use crate::train::rules::Rules;
 use crate::train::settings::Fit;
@@ -11,8 +12,6 @@ use crate::train::trail::Left;
 
 /// Correlation (its size) of genes that say much the same.
 pub const REDUNDANT: f64 = 0.7;
-/// Fewest candidates that are named, where there are so many.
-const CANDIDATES: usize = 50;
 
 /// A gene as it is ordered.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +41,7 @@ pub struct GeneOrder {
 pub struct Candidate {
     /// The gene.
     pub order: GeneOrder,
-    /// Estimate of the training loss that it would save beside the panel.
+    /// How much of the training loss it would save beside the panel, as [`Beside`] says.
     pub gain: f32,
     /// The gene of the panel that it correlates with most, and Pearson's r over the training cells.
     pub nearest: (String, f64),
@@ -143,7 +142,7 @@ fn one(g: usize, data: &TrainingData, p: &Profile, how: &Ordering, others: &[&st
     }
 }
 
-/// The genes beside the panel that would save the most.
+/// The genes beside the panel, with reasons.
 fn candidates(
     fit: &Fit,
     data: &TrainingData,
@@ -151,23 +150,20 @@ fn candidates(
     rules: &Rules,
     ordered: &dyn Fn(usize) -> GeneOrder,
 ) -> Vec<Candidate> {
-    let mut genes: Vec<usize> = (0..fit.gains.len())
-        .filter(|g| !panel.contains(g))
-        .collect();
-    genes.sort_by(|&a, &b| fit.gains[b].total_cmp(&fit.gains[a]).then(a.cmp(&b)));
-    genes.truncate(CANDIDATES.max(2 * panel.len()));
+    let genes: Vec<usize> = fit.beside.iter().map(|b| b.gene as usize).collect();
     let narrow = |genes: &[usize]| genes.iter().map(|&g| g as u32).collect::<Vec<u32>>();
     let r = correlations(data, &narrow(&genes), &narrow(panel));
     let last = fit.model.genes.last().map(|g| (g.name.as_str(), g.score));
     let ranked = narrow(panel);
-    let candidate = |(&g, r): (&usize, Vec<f64>)| {
+    let candidate = |(beside, r): (&Beside, Vec<f64>)| {
+        let g = beside.gene as usize;
         let each = r.iter().copied().enumerate();
         let (at, r) = each.fold(
             (0, 0.0f64),
             |b, x| if x.1.abs() > b.1.abs() { x } else { b },
         );
         let nearest = (fit.model.genes[at].name.clone(), r);
-        let (order, gain) = (ordered(g), fit.gains[g]);
+        let (order, gain) = (ordered(g), beside.gain);
         let left = fit.left.iter().filter(|l| l.gene == g as u32);
         let reason = match rules.against(&ranked, g as u32) {
             Some(rule) => format!(
@@ -179,7 +175,7 @@ fn candidates(
             }
             None => match (left.max_by_key(|l| l.size), last) {
                 (Some(left), _) => of_trail(left),
-                (None, Some((name, score))) => beside(gain, name, score),
+                (None, Some((name, score))) => compared(gain, name, score, !fit.left.is_empty()),
                 (None, None) => String::new(),
             },
         };
@@ -190,7 +186,7 @@ fn candidates(
             reason,
         }
     };
-    genes.iter().zip(r).map(candidate).collect()
+    fit.beside.iter().zip(r).map(candidate).collect()
 }
 
 /// What happened to a gene that was in the panel, or tried.
@@ -208,11 +204,16 @@ fn of_trail(left: &Left) -> String {
     }
 }
 
-fn beside(gain: f32, last: &str, score: f32) -> String {
-    let saves = format!("would save about {gain:.4} beside the panel");
-    if gain < score {
-        format!("{saves}; its last gene, {last}, saves {score:.4}")
+/// `tried`: whether rounds tried genes, and not this one.
+fn compared(gain: f32, last: &str, score: f32, tried: bool) -> String {
+    let missed = if tried {
+        "in no round among the genes most missed; "
     } else {
-        format!("{saves}, no less than its last gene, {last} ({score:.4}): a near miss")
-    }
+        ""
+    };
+    let saves = match gain {
+        0.0 => "would save nothing beside the panel".to_owned(),
+        _ => format!("would save {gain:.4} beside the panel"),
+    };
+    format!("{missed}{saves}, whose last gene, {last}, saves {score:.4}")
 }

@@ -98,7 +98,7 @@ pub fn fit_all<O: Ops>(
     trainer.release();
     let seconds = before.0 + begin.elapsed().as_secs_f64();
     let of_run = |(models, run): (Vec<_>, Run)| {
-        let fit = |(size, (model, gains, best)): (usize, (_, _, Best))| Fit {
+        let fit = |(size, (model, beside, best)): (usize, (_, _, Best))| Fit {
             model,
             history: run.history.clone(),
             steps: p.step,
@@ -109,7 +109,7 @@ pub fn fit_all<O: Ops>(
                 .filter(|l| l.size <= size)
                 .copied()
                 .collect(),
-            gains,
+            beside,
             seconds,
             cells_per_second: p.step as f64 * cells / seconds.max(1e-9),
             stopped,

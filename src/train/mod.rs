@@ -5,6 +5,7 @@
 mod across;
 pub mod baselines;
 mod batches;
+pub mod beside;
 pub mod checkpoint;
 pub mod consensus;
 mod evaluate;

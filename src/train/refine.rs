@@ -8,6 +8,7 @@ use crate::model::net::{Cells, Net, Targets};
 use crate::model::step::{panel_first, panel_layer, transpose_product};
 use crate::model::trunk::{Batch, Dropout, heads, trunk_backward, trunk_forward};
 use crate::ops::{FBuf, Ops, Result, UBuf};
+use std::ops::Range;
 
 /// Cells and labels on the device, and what the passes over many cells need.
 #[derive(Debug)]
@@ -175,8 +176,47 @@ pub(super) fn without_each<O: Ops>(
     pass: &Pass,
     sample: &[u32],
 ) -> Result<Vec<f64>> {
+    changed_by_each(ops, panel, pass, sample, 0..panel.input.n, None)
+}
+
+/// Loss over the sample with each candidate (the slots from `panel.kept` on) joining alone, then the loss
+/// without any. `params`: the network's arena with the rows that the candidates would have; the device's own
+/// is left with the candidates' rows at 0.
+pub(super) fn with_each<O: Ops>(
+    ops: &mut O,
+    panel: &Panel,
+    pass: &Pass,
+    sample: &[u32],
+    params: &[f32],
+) -> Result<Vec<f64>> {
+    let layout = &panel.net.layout;
+    let (mut none, mut negative) = (params.to_vec(), params.to_vec());
+    for slot in panel.kept..panel.input.n {
+        none[row(layout, slot)].fill(0.0);
+        negative[row(layout, slot)]
+            .iter_mut()
+            .for_each(|w| *w = -*w);
+    }
+    // to take a negative row away is to add it
+    let slots = panel.kept..panel.input.n;
+    let losses = changed_by_each(ops, panel, pass, sample, slots, Some((&none, &negative)))?;
+    ops.write_f(panel.net.params, &none)?;
+    Ok(losses)
+}
+
+/// Loss over the sample with the row of each of some slots taken away from the first layer's sums, then the
+/// loss as it is. `arenas`: the parameters that the sums are made with and those whose rows are taken away,
+/// where they are not those on the device.
+fn changed_by_each<O: Ops>(
+    ops: &mut O,
+    panel: &Panel,
+    pass: &Pass,
+    sample: &[u32],
+    slots: Range<usize>,
+    arenas: Option<(&[f32], &[f32])>,
+) -> Result<Vec<f64>> {
     let (net, none) = (&panel.net, Dropout::default());
-    let (n_slots, width) = (panel.input.n, net.layout.shape.width());
+    let (n_slots, width) = (slots.len(), net.layout.shape.width());
     pass.set_scales(ops, sample, 1.0)?;
     let parts = Parts::new(pass, sample);
     let n_parts = parts.cells.len();
@@ -195,18 +235,24 @@ pub(super) fn without_each<O: Ops>(
         let n = cells.len();
         let at_once = (net.max_rows / n).max(1);
         ops.write_u(pass.tile, &cells.repeat(at_once))?;
+        if let Some((sums, _)) = arenas {
+            ops.write_f(net.params, sums)?;
+        }
         let batch = Batch::of(pass.tile, n, pass.scales);
         panel_first(ops, net, &panel.input, &pass.cells, batch, &none);
         let sums = total_losses(ops, net, pass, &parts, cells, 1)?;
         add(&mut losses, n_slots, sums);
         // the sums before the activation, from the inputs that stand
         panel_layer(ops, net, &panel.input, n, &none, false);
-        for first in (0..n_slots).step_by(at_once) {
-            let n_genes = at_once.min(n_slots - first);
+        if let Some((_, rows)) = arenas {
+            ops.write_f(net.params, rows)?;
+        }
+        for first in slots.clone().step_by(at_once) {
+            let n_genes = at_once.min(slots.end - first);
             let p = Ablate {
                 n_rows: n as u32,
                 width: width as u32,
-                n_panel: n_slots as u32,
+                n_panel: panel.input.n as u32,
                 first_gene: first as u32,
                 n_genes: n_genes as u32,
                 activate: u32::from(!net.a.is_empty()),
@@ -214,7 +260,7 @@ pub(super) fn without_each<O: Ops>(
             let w = net.param(net.layout.weights[0]);
             ops.ablate(p, net.first_out(), panel.input.x, w, pass.spare);
             let sums = total_losses(ops, &ablated, pass, &parts, cells, n_genes)?;
-            add(&mut losses, first, sums);
+            add(&mut losses, first - slots.start, sums);
         }
     }
     Ok(parts.weigh(&losses))

@@ -1,6 +1,7 @@
 //! From a panel's network on a device to the model that is shipped, and what the genes beside it are worth.
+use super::beside::Beside;
 use super::checkpoint::Best;
-use super::refine::{Products, RIDGE, missing, without_each};
+use super::refine::without_each;
 use super::stages::{self, Panel, Scaling, row};
 use super::trainer::{Result, Trainer};
 use crate::data::cells::TrainingData;
@@ -8,9 +9,9 @@ use crate::model::net::Room;
 use crate::model::panel_model::{Dense, ModelTask, PanelGene, PanelModel};
 use crate::ops::Ops;
 
-/// A network that is done: the model, what each considered gene would save beside it, and how it was
+/// A network that is done: the model, what other genes would save beside it, and how it was
 /// judged.
-pub(super) type Finished = (PanelModel, Vec<f32>, Best);
+pub(super) type Finished = (PanelModel, Vec<Beside>, Best);
 
 impl<O: Ops> Trainer<'_, O> {
     /// The best network of each size of each run with the exact loss of each gene, genes by descending
@@ -43,27 +44,13 @@ impl<O: Ops> Trainer<'_, O> {
                 let losses = without_each(self.ops, &panel, &self.pass, &self.pass.samples[r])?;
                 let scores: Vec<f64> = losses[..k].iter().map(|l| l - losses[k]).collect();
                 let model = model(data, &self.scaling, &panel, &params, &scores);
-                let gains = self.gains(&panel, r)?;
-                models.push((model, gains, best));
+                let beside = self.beside(&mut panel, r, &params)?;
+                models.push((model, beside, best));
                 panel.release(self.ops);
             }
             runs.push(models);
         }
         Ok(runs)
-    }
-
-    /// How much of the mean training loss each considered gene would save if it joined the panel of run `r`:
-    /// the score statistic over twice the cells, which is what a Newton step on its first-layer weights
-    /// saves (half of `R^2 / I`, the information of the sample in place of the curvature).
-    fn gains(&mut self, panel: &Panel, r: usize) -> Result<Vec<f32>> {
-        let width = panel.net.layout.shape.width();
-        let n_genes = self.data.cells.n_genes;
-        let products = Products::of(&mut self.products, self.ops, n_genes, width)?;
-        let sample = &self.pass.samples[r];
-        let (pass, scaling) = (&self.pass, &self.scaling);
-        let (q, _) = missing(self.ops, panel, pass, sample, products, scaling, RIDGE)?;
-        let cells = 2.0 * sample.len().max(1) as f64;
-        Ok(q.into_iter().map(|q| (q / cells) as f32).collect())
     }
 }
 

@@ -1,4 +1,5 @@
 //! Every setting of training, what it tells while it runs, and what it gives back.
+use super::beside::Beside;
 use super::rules::Rules;
 use super::trail::Left;
 use crate::data::cells::{Task, TaskKind};
@@ -226,8 +227,8 @@ pub struct Fit {
     pub best_score: Option<f64>,
     /// Genes that left the panel on the way, or were tried; of each the last time.
     pub left: Vec<Left>,
-    /// Of each considered gene how much of the training loss it would save beside the panel.
-    pub gains: Vec<f32>,
+    /// Genes beside the panel that would save the most, the most first.
+    pub beside: Vec<Beside>,
     /// Wall seconds of training (all sessions of a resumed run).
     pub seconds: f64,
     /// Training cells a second.

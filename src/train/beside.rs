@@ -1,0 +1,74 @@
+//! What the genes beside a panel that is done would save.
+use super::refine::{Products, RIDGE, missing, new_rows, with_each};
+use super::stages::{Panel, row};
+use super::trainer::{Result, Trainer};
+use crate::ops::Ops;
+
+/// Fewest genes that are looked at, where there are so many; else two for each of the panel.
+const LEAST: usize = 50;
+/// Most cells that losses are taken over.
+const CELLS: usize = 2048;
+/// Lengths of a gene's weights that are tried, in half the mean norm of the panel's.
+const LENGTHS: [f32; 5] = [0.125, 0.25, 0.5, 1.0, 2.0];
+
+/// A gene beside a panel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Beside {
+    /// Considered gene.
+    pub gene: u32,
+    /// How much the mean training loss falls when the gene joins the network as it stands, with weights
+    /// along its direction of descent, as a round of `refine` would give it: the most of some lengths of
+    /// them; 0 where it falls with none.
+    pub gain: f32,
+}
+
+impl<O: Ops> Trainer<'_, O> {
+    /// The genes with the largest score statistic beside the panel of run `r` and what each would save, the
+    /// most first. `params`: the panel's arena.
+    pub(super) fn beside(
+        &mut self,
+        panel: &mut Panel,
+        r: usize,
+        params: &[f32],
+    ) -> Result<Vec<Beside>> {
+        let (n_genes, k) = (self.data.cells.n_genes, panel.kept);
+        let layout = panel.net.layout.clone();
+        let room = layout.shape.n_in - k;
+        let own = panel.genes[0].clone();
+        if room == 0 || own.len() != k {
+            return Ok(Vec::new());
+        }
+        let products = Products::of(&mut self.products, self.ops, n_genes, layout.shape.width())?;
+        let (pass, scaling, sample) = (&self.pass, &self.scaling, &self.pass.samples[r]);
+        let (mut q, descent) = missing(self.ops, panel, pass, sample, products, scaling, RIDGE)?;
+        own.iter().for_each(|&g| q[g as usize] = -1.0);
+        let mut genes: Vec<u32> = (0..n_genes as u32)
+            .filter(|&g| q[g as usize] >= 0.0)
+            .collect();
+        genes.sort_by(|&a, &b| q[b as usize].total_cmp(&q[a as usize]).then(a.cmp(&b)));
+        genes.truncate(LEAST.max(2 * k));
+        let every = sample.len().div_ceil(CELLS).max(1);
+        let cells: Vec<u32> = sample.iter().copied().step_by(every).collect();
+        let mut beside = Vec::with_capacity(genes.len());
+        for some in genes.chunks(room) {
+            let rows = new_rows(panel, params, some, &descent);
+            panel.set_genes(self.ops, scaling, vec![[own.as_slice(), some].concat()], k)?;
+            let mut gains = vec![0.0f32; some.len()];
+            for length in LENGTHS {
+                let mut arena = params.to_vec();
+                let at = row(&layout, k).start;
+                let scaled = rows.iter().map(|w| w * length);
+                arena[at..].iter_mut().zip(scaled).for_each(|(a, w)| *a = w);
+                let losses = with_each(self.ops, panel, pass, &cells, &arena)?;
+                let saved = losses[..some.len()].iter().map(|l| losses[some.len()] - l);
+                let best = gains.iter_mut().zip(saved);
+                best.for_each(|(gain, saved)| *gain = gain.max(saved as f32));
+            }
+            panel.set_genes(self.ops, scaling, vec![own.clone()], k)?;
+            let each = some.iter().zip(gains);
+            beside.extend(each.map(|(&gene, gain)| Beside { gene, gain }));
+        }
+        beside.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.gene.cmp(&b.gene)));
+        Ok(beside)
+    }
+}
