@@ -24,6 +24,12 @@ fn main() -> ExitCode {
         e.exit()
     });
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    if cli.verbose {
+        tell(
+            "error: --verbose goes with --version\n\nFor more information, try 'yoto-gpu --help'.",
+        );
+        return ExitCode::from(2);
+    }
     let outcome = match cli.command {
         Command::Train(mut args) => {
             if let Err(what) = args.config.source.resolve(args.resume) {

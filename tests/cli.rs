@@ -255,10 +255,11 @@ fn json_schema_and_files() {
     }
     let panel = rows(&out.join("panel.csv"));
     assert_eq!(
-        panel[0][..5],
-        ["rank", "gene", "score", "index", "cell_type_marks"]
+        panel[0][..6],
+        ["rank", "gene", "ensembl_id", "symbol", "score", "index"]
     );
-    assert_eq!((panel[0].len(), panel[0][13].as_str()), (14, "donor_loses"));
+    assert_eq!(panel[0][12..14], ["flags", "cell_type_marks"]);
+    assert_eq!((panel[0].len(), panel[0][22].as_str()), (23, "donor_loses"));
     let of_tasks = [&s.explanations[0]["task"], &s.explanations[1]["task"]];
     assert_eq!(
         (s.explanations.len(), of_tasks),

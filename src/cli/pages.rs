@@ -77,6 +77,8 @@ type Page = (String, String);
 fn collect(command: &Command, name: &str, pages: &mut Vec<Page>) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     clap_mangen::Man::new(command.clone())
+        .title(name)
+        .source(concat!("yoto-gpu ", env!("CARGO_PKG_VERSION")))
         .render(&mut bytes)
         .map_err(|e| Failure {
             what: format!("the page of {name} could not be made: {e}"),

@@ -116,13 +116,13 @@ impl GivenPanel {
             }
             new
         });
+        let (verb, counts) = match twice.len() {
+            1 => ("gene is", "counts"),
+            _ => ("genes are", "count"),
+        };
         let notice = format!(
-            "{choice}: {} named more than once and count once: {}",
-            if twice.len() == 1 {
-                "a gene is"
-            } else {
-                "genes are"
-            },
+            "{choice}: {} {verb} named more than once and {counts} once: {}",
+            twice.len(),
             list(&twice)
         );
         Ok(Self {

@@ -64,6 +64,8 @@ pub struct SimulateArgs {
 /// # Errors
 /// Settings out of range, a file that cannot be written.
 pub fn run(args: &SimulateArgs) -> Result<Outcome, Failure> {
+    // a terminal is refused before the work
+    let piped = is_stdout(&args.out).then(Piped::new).transpose()?;
     let simulation = Simulation::new(Settings {
         cells: args.cells,
         genes: args.genes,
@@ -78,7 +80,6 @@ pub fn run(args: &SimulateArgs) -> Result<Outcome, Failure> {
         batch_effect: args.batch_effect,
         seed: args.seed,
     })?;
-    let piped = is_stdout(&args.out).then(Piped::new).transpose()?;
     let out = piped.as_ref().map_or(args.out.clone(), Piped::path);
     let nnz = write(&simulation, &out, args.compression, args.force)?;
     let density = nnz as f64 / (args.cells as f64 * args.genes as f64);
