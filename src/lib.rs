@@ -24,15 +24,17 @@
 //! - [`model`]: shapes, places in the flat arena, and the order of the operations of a step, written
 //!   once over `Ops` and so shared by both devices ([`model::step`], [`model::trunk`]).
 //! - [`train`]: settings, the plan of the phases, the epoch loop, rounds, checkpoints; panels of several
-//!   sizes, of the majority of several runs, and the rules that they keep ([`train::rules`]).
+//!   sizes, of the majority of several runs, and the rules that they keep ([`train::rules`]); baselines ([`train::baselines`]).
 //! - [`check`]: small known cases of every kernel entry, and their table over all implementations.
-//! - [`report`]: metrics, predictions, the summary and the result files.
+//! - [`report`]: metrics, predictions, the summary and the result files; what a laboratory orders from
+//!   ([`report::order`]).
 //! - [`data`]: readers of every format behind [`data::open()`] (HDF5 in Rust: nothing in a file is
 //!   trusted), filters, preparation, splits, cells larger than memory.
 //! - [`mod@bench`]: what a device can do at most, the times of kernels and steps on simulated data, files
 //!   of results and their comparison; the fields of a file are in [`bench::schema`].
 //! - [`simulate`]: counts with planted marker genes, in memory or as a file.
-//! - [`cli`]: flags, progress, and the stages of a subcommand in order.
+//! - [`cli`]: flags, progress, and the stages of a subcommand in order (`cli/stages.rs` has those that
+//!   `train` and `evaluate-panel` share).
 //! - [`error`]: one enum a stage; every error has a hint.
 //!
 //! # Numbers
