@@ -69,6 +69,8 @@ fn cell_entries<'a>(
     Some(&entries[blocks[at + from] as usize..blocks[at + to] as usize])
 }
 
+/// Words of a line of memory.
+const LINE: usize = 16;
 /// Cells whose entries are fetched side by side.
 const FETCHED: usize = 16;
 
@@ -83,8 +85,6 @@ fn fetch(
     p: (u32, u32, u32),
     spans: impl Iterator<Item = (usize, usize)> + Clone,
 ) {
-    /// Words of a line.
-    const LINE: usize = 16;
     let mut sum = 0u32;
     for &cell in cells {
         let local = cell.wrapping_sub(p.0);

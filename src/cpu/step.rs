@@ -1,5 +1,5 @@
 //! The operations of a training step that touch genes, network by network.
-use super::{Cpu, FETCHED, cell_entries, fetch, rows};
+use super::{Cpu, FETCHED, LINE, cell_entries, fetch, rows};
 use crate::kernels::{
     adamw::AdamW, first::First, noise::Noise, panel::Panel, scores::Scores, softmask::SoftMask,
     sparse::Sparse, topk::TopK,
@@ -349,11 +349,24 @@ pub(super) fn panel_gather<T: Real>(
             let own = Panel { seed, ..p };
             let out = part_mut(out, r, stride(n * k), n * k);
             let page = (p.first_cell, p.n_cells, p.n_blocks);
+            // a row read from end to end has more reads under way than as many lines in places apart
+            let lines = entries.len() / (p.n_cells as usize).max(1) / LINE;
+            let whole = lines <= 2 * k;
             rows(out, FETCHED * k, n * k * 64, |c, out| {
                 let first = c * FETCHED;
                 let batch = &batch[first..n.min(first + FETCHED)];
-                let block = |&gene: &u32| (gene as usize / BLOCK, gene as usize / BLOCK + 1);
-                fetch(entries, blocks, batch, page, genes.iter().map(block));
+                if whole {
+                    fetch(
+                        entries,
+                        blocks,
+                        batch,
+                        page,
+                        [(0, p.n_blocks as usize)].into_iter(),
+                    );
+                } else {
+                    let block = |&gene: &u32| (gene as usize / BLOCK, gene as usize / BLOCK + 1);
+                    fetch(entries, blocks, batch, page, genes.iter().map(block));
+                }
                 for (i, (out, &cell)) in out.chunks_exact_mut(k).zip(batch).enumerate() {
                     if cell.wrapping_sub(p.first_cell) < p.n_cells {
                         let block = |j| cell_entries(entries, blocks, cell, page, (j, j + 1));
