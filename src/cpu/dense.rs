@@ -5,7 +5,7 @@
 //! beside many other builds, 4096 x 512 x 512 ran at 31 and 30 GFLOP/s against 7 for
 //! [`twin::linear::Product`]. What `Product` gains inside a step has not been measured.
 use super::step::{gate_of, moments_of, part, part_mut};
-use super::{Cpu, SERIAL_WORK, rows};
+use super::{Cpu, SERIAL_WORK, rows, wide};
 use crate::kernels::{heads::Heads, linear::Linear};
 use crate::ops::{FBuf, UBuf, stride};
 use crate::reference as twin;
@@ -46,13 +46,17 @@ pub(super) fn linear_forward<T: Real>(
                 width: n_out,
             };
             rows(out, ROWS * n_out, n * n_in * n_out, |c, out| {
-                arch.dispatch(|| {
-                    for y in out.chunks_exact_mut(n_out) {
-                        y.copy_from_slice(bias);
-                    }
-                    product.add(c * ROWS, out);
-                    gate.apply(c * ROWS * n_out, out);
-                });
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || {
+                        for y in out.chunks_exact_mut(n_out) {
+                            y.copy_from_slice(bias);
+                        }
+                        product.add(c * ROWS, out);
+                        gate.apply(c * ROWS * n_out, out);
+                    },
+                );
             });
         }
     });
@@ -89,13 +93,17 @@ pub(super) fn linear_grad_input<T: Real>(
                 width: n_in,
             };
             rows(out, ROWS * n_in, n * n_in * n_out, |c, out| {
-                arch.dispatch(|| {
-                    out.fill(T::ZERO);
-                    product.add(c * ROWS, out);
-                    for (o, &a) in out.iter_mut().zip(&a[c * ROWS * n_in..]) {
-                        *o = if a > T::ZERO { *o * keep } else { T::ZERO };
-                    }
-                });
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || {
+                        out.fill(T::ZERO);
+                        product.add(c * ROWS, out);
+                        for (o, &a) in out.iter_mut().zip(&a[c * ROWS * n_in..]) {
+                            *o = if a > T::ZERO { *o * keep } else { T::ZERO };
+                        }
+                    },
+                );
             });
         }
     });
@@ -137,26 +145,42 @@ pub(super) fn linear_update<T: Real>(
                     width: n_out,
                 };
                 rows(dw, ROWS * n_out, n * n_in * n_out, |c, dw| {
-                    arch.dispatch(|| {
-                        dw.fill(T::ZERO);
-                        product.add(c * ROWS, dw);
-                    });
+                    wide(
+                        arch,
+                        #[inline(always)]
+                        || {
+                            dw.fill(T::ZERO);
+                            product.add(c * ROWS, dw);
+                        },
+                    );
                 });
-                arch.dispatch(|| adam.range(w, dw, m, v));
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || adam.range(w, dw, m, v),
+                );
             }
             let mut bias = |at: usize, sums: &[T]| {
                 let (m, v) = moments_of(all, r, arena, at, sums.len());
                 plain.range(&mut own[at..at + sums.len()], sums, m, v);
             };
             if p.own_bias == 1 {
-                arch.dispatch(|| twin::linear::column_sum(dz, sums));
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || twin::linear::column_sum(dz, sums),
+                );
                 bias(p.bias_offset as usize, sums);
             }
             if below > 0 {
                 let gap = stride((n + 1) * below);
                 let dz = part_mut(&mut below_all[dz_below.offset..], r, gap, (n + 1) * below);
                 let (dz, sums) = dz.split_at_mut(n * below);
-                arch.dispatch(|| twin::linear::column_sum(dz, sums));
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || twin::linear::column_sum(dz, sums),
+                );
                 bias(p.below_offset as usize, sums);
             }
             let loss = part(d.f(loss), r, stride(tasks * n), tasks * n);
@@ -211,24 +235,30 @@ pub(super) fn heads<T: Real>(
             let cells = |first: usize, logits: &mut [T], losses: &mut [T], dz: &mut [T]| {
                 let own = &batch[first..][..losses.len() / tasks.max(1)];
                 twin::heads::fetch(targets, tasks, own);
-                arch.dispatch(|| {
-                    let rows = logits.chunks_exact_mut(n_out);
-                    for (i, (logits, losses)) in
-                        rows.zip(losses.chunks_exact_mut(tasks)).enumerate()
-                    {
-                        let b = first + i;
-                        let a = &a[b * n_in..(b + 1) * n_in];
-                        if n_in > 0 {
-                            twin::linear::forward_row(a, w, bias, logits);
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || {
+                        let rows = logits.chunks_exact_mut(n_out);
+                        for (i, (logits, losses)) in
+                            rows.zip(losses.chunks_exact_mut(tasks)).enumerate()
+                        {
+                            let b = first + i;
+                            let a = &a[b * n_in..(b + 1) * n_in];
+                            if n_in > 0 {
+                                twin::linear::forward_row(a, w, bias, logits);
+                            }
+                            let cell = batch[b] as usize;
+                            twin::heads::cell(&p, targets, scales, cell, logits, |t, x| {
+                                losses[t] = x
+                            });
+                            if below {
+                                let dz = &mut dz[i * n_in..(i + 1) * n_in];
+                                twin::linear::grad_input_row(logits, w, a, keep, dz);
+                            }
                         }
-                        let cell = batch[b] as usize;
-                        twin::heads::cell(&p, targets, scales, cell, logits, |t, x| losses[t] = x);
-                        if below {
-                            let dz = &mut dz[i * n_in..(i + 1) * n_in];
-                            twin::linear::grad_input_row(logits, w, a, keep, dz);
-                        }
-                    }
-                });
+                    },
+                );
             };
             if n * (n_in + 8) * n_out < SERIAL_WORK || tasks == 0 {
                 cells(0, logits, &mut losses, dz);

@@ -136,6 +136,15 @@ macro_rules! real {
 real!(f32, exp_f32);
 real!(f64, f64::exp);
 
+/// `y + a x`. By value: the compiler must know that the two do not overlap to take them as vectors.
+#[inline(always)]
+pub fn add_scaled<T: Real, const N: usize>(mut y: [T; N], a: T, x: [T; N]) -> [T; N] {
+    for i in 0..N {
+        y[i] += a * x[i];
+    }
+    y
+}
+
 /// `y += a x`.
 #[inline(always)]
 pub fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
@@ -143,9 +152,7 @@ pub fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
     let (xs, x_rest) = x.as_chunks::<16>();
     let (ys, y_rest) = y.as_chunks_mut::<16>();
     for (y, x) in ys.iter_mut().zip(xs) {
-        for i in 0..16 {
-            y[i] += a * x[i];
-        }
+        *y = add_scaled(*y, a, *x);
     }
     for (y, &x) in y_rest.iter_mut().zip(x_rest) {
         *y += a * x;

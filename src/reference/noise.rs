@@ -116,6 +116,7 @@ pub fn gumbel(tables: &[u32], p: &Noise, i: u32) -> f32 {
 }
 
 /// `out[i] = scores[i] + beta gumbel(first + i)`; `first` is even.
+#[inline(always)]
 pub fn perturb<T: Real>(p: &Noise, tables: &[u32], first: usize, scores: &[T], out: &mut [T]) {
     let beta = T::of(f64::from(p.beta));
     for (i, (out, scores)) in out.chunks_mut(2).zip(scores.chunks(2)).enumerate() {
