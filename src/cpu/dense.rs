@@ -209,7 +209,7 @@ pub(super) fn heads<T: Real>(
     let (tasks, arch, keep) = (p.n_tasks as usize, cpu.arch, T::of(f64::from(p.keep_scale)));
     let mut loss_all = std::mem::take(&mut cpu.floats[loss.id as usize]);
     let mut dz_all = std::mem::take(&mut cpu.floats[dz.id as usize]);
-    let mut losses = std::mem::take(&mut cpu.scratch);
+    let mut scratch = std::mem::take(&mut cpu.scratch);
     cpu.with(logits, |d, logits| {
         let targets = d.u(targets);
         for r in 0..p.models as usize {
@@ -230,8 +230,15 @@ pub(super) fn heads<T: Real>(
                 stride((n + 1) * n_in),
                 if below { n * n_in } else { 0 },
             );
-            losses.clear();
-            losses.resize(tasks * n, T::ZERO);
+            scratch.clear();
+            scratch.resize(tasks * n + n_in * n_out, T::ZERO);
+            let (losses, transposed) = scratch.split_at_mut(tasks * n);
+            // rows as long as the hidden layer is wide, where the classes are few
+            for (i, w) in w.chunks_exact(n_out.max(1)).enumerate() {
+                let places = transposed[i..].iter_mut().step_by(n_in);
+                places.zip(w).for_each(|(place, &w)| *place = w);
+            }
+            let transposed = &*transposed;
             let cells = |first: usize, logits: &mut [T], losses: &mut [T], dz: &mut [T]| {
                 let own = &batch[first..][..losses.len() / tasks.max(1)];
                 twin::heads::fetch(targets, tasks, own);
@@ -245,8 +252,11 @@ pub(super) fn heads<T: Real>(
                         {
                             let b = first + i;
                             let a = &a[b * n_in..(b + 1) * n_in];
+                            let rows = || transposed.chunks_exact(n_in.max(1));
                             if n_in > 0 {
-                                twin::linear::forward_row(a, w, bias, logits);
+                                for ((y, &b), w) in logits.iter_mut().zip(bias).zip(rows()) {
+                                    *y = b + twin::dot(a, w);
+                                }
                             }
                             let cell = batch[b] as usize;
                             twin::heads::cell(&p, targets, scales, cell, logits, |t, x| {
@@ -254,14 +264,20 @@ pub(super) fn heads<T: Real>(
                             });
                             if below {
                                 let dz = &mut dz[i * n_in..(i + 1) * n_in];
-                                twin::linear::grad_input_row(logits, w, a, keep, dz);
+                                dz.fill(T::ZERO);
+                                for (&g, w) in logits.iter().zip(rows()) {
+                                    twin::axpy(g, w, dz);
+                                }
+                                for (dz, &a) in dz.iter_mut().zip(a) {
+                                    *dz = if a > T::ZERO { *dz * keep } else { T::ZERO };
+                                }
                             }
                         }
                     },
                 );
             };
             if n * (n_in + 8) * n_out < SERIAL_WORK || tasks == 0 {
-                cells(0, logits, &mut losses, dz);
+                cells(0, logits, losses, dz);
             } else {
                 let at_once = n.div_ceil(2 * rayon::current_num_threads()).max(8);
                 let parts = logits.par_chunks_mut(at_once * n_out);
@@ -289,7 +305,7 @@ pub(super) fn heads<T: Real>(
             }
         }
     });
-    cpu.scratch = losses;
+    cpu.scratch = scratch;
     cpu.floats[dz.id as usize] = dz_all;
     cpu.floats[loss.id as usize] = loss_all;
 }

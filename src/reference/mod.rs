@@ -159,19 +159,28 @@ pub fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
     }
 }
 
-/// `<x, y>` in eight interleaved partial sums, a fixed order that vectorises.
+/// `<x, y>` in sixteen interleaved partial sums, a fixed order that vectorises.
 #[inline(always)]
 pub fn dot<T: Real>(x: &[T], y: &[T]) -> T {
-    let mut lanes = [T::ZERO; 8];
-    let (xs, ys) = (x.chunks_exact(8), y.chunks_exact(8));
-    let tail = xs.remainder().iter().zip(ys.remainder());
-    let tail = tail.fold(T::ZERO, |s, (&a, &b)| s + a * b);
-    for (x, y) in xs.zip(ys) {
-        for l in 0..8 {
+    let mut lanes = [T::ZERO; 16];
+    let (xs, x_rest) = x.as_chunks::<16>();
+    let (ys, y_rest) = y.as_chunks::<16>();
+    for (&x, &y) in xs.iter().zip(ys) {
+        for l in 0..16 {
             lanes[l] += x[l] * y[l];
         }
     }
-    lanes.iter().fold(tail, |s, &l| s + l)
+    let tail = x_rest.iter().zip(y_rest);
+    let tail = tail.fold(T::ZERO, |s, (&a, &b)| s + a * b);
+    // halves on halves: as many steps as the width has bits
+    let mut half = lanes.len() / 2;
+    while half > 0 {
+        for l in 0..half {
+            lanes[l] += lanes[l + half];
+        }
+        half /= 2;
+    }
+    lanes[0] + tail
 }
 
 #[cfg(test)]
