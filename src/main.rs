@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 use yoto_gpu::cli::check::run_table;
-use yoto_gpu::cli::{Cli, Command, bench, convert, devices, inspect, run, simulate};
+use yoto_gpu::cli::{Cli, Command, bench, convert, devices, inspect, report, run, simulate};
 
 fn main() -> ExitCode {
     let begin = Instant::now();
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         }
         Command::Inspect(args) => inspect::run(&args),
         Command::Convert(args) => convert::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) if args.check.check => return check(&args),

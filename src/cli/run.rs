@@ -13,6 +13,7 @@ use crate::data::store::Room;
 use crate::data::{self, demo, folds, prepare};
 use crate::error::{DataError, DeviceError, OutputError, TrainError};
 use crate::gpu::{Pick, matrix_is_wanted, pick};
+use crate::markup::quoted;
 use crate::ops::Ops;
 use crate::report::batches::BatchScores;
 use crate::report::files::{CHECKPOINT, Claim, LOADINGS, Panel, RunDir, write_results};
@@ -81,7 +82,7 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
         _ => Claim::New,
     };
     let device = pick(&args.config.device)?;
-    let dir = RunDir::claim(&args.out, claim)?;
+    let dir = RunDir::claim(&args.out, claim)?.repeated_by(command(), claim);
     let config = plain(&Config {
         version: env!("CARGO_PKG_VERSION"),
         settings: &args.config,
@@ -109,6 +110,14 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
         dir.abandon();
     }
     outcome
+}
+
+/// The command line as it was given, for a POSIX shell.
+fn command() -> String {
+    let args = std::env::args_os().skip(1);
+    let args = args.map(|a| quoted(&a.to_string_lossy()));
+    let all: Vec<String> = std::iter::once("yoto-gpu".into()).chain(args).collect();
+    all.join(" ")
 }
 
 /// Sets how many threads the CPU path has, where that is asked for.
