@@ -58,6 +58,7 @@ pub(super) struct Axes<'a> {
     x: Axis<'a>,
     y: Axis<'a>,
     size: (f64, f64),
+    top: f64,
     right: f64,
 }
 
@@ -66,13 +67,31 @@ impl<'a> Axes<'a> {
     #[must_use]
     pub(super) fn new(x: Axis<'a>, y: Axis<'a>, size: (f64, f64), right: f64) -> Self {
         let right = right.max(RIGHT);
-        Self { x, y, size, right }
+        Self {
+            x,
+            y,
+            size,
+            top: TOP,
+            right,
+        }
+    }
+
+    /// The same with so many more pixels above the frame.
+    #[must_use]
+    pub(super) fn below(mut self, above: f64) -> Self {
+        self.top += above;
+        self
     }
 
     /// Left, top, right, bottom of the frame.
     #[must_use]
     pub(super) fn frame(&self) -> [f64; 4] {
-        [LEFT, TOP, self.size.0 - self.right, self.size.1 - BELOW]
+        [
+            LEFT,
+            self.top,
+            self.size.0 - self.right,
+            self.size.1 - BELOW,
+        ]
     }
 
     /// The place of a pair of values.

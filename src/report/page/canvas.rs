@@ -87,8 +87,14 @@ fn place((x, y): (f64, f64)) -> (i32, i32) {
 /// Pixels that a text takes, about.
 #[must_use]
 pub(super) fn width_of(text: &str, size: f64) -> f64 {
-    // letters of other scripts and pictures are wider
-    let of = |c: char| if c.is_ascii() { 0.56 } else { 0.95 };
+    // as in DejaVu Sans, the widest of the usual fonts; other scripts and pictures may be wider
+    let of = |c: char| match c {
+        'i' | 'j' | 'l' | 'f' | 't' | 'r' | 'I' | ' ' | '.' | ',' | ':' | '-' | '(' | ')' => 0.4,
+        'm' | 'w' | 'M' | 'W' => 0.95,
+        'A'..='Z' => 0.72,
+        c if c.is_ascii() => 0.62,
+        _ => 1.0,
+    };
     text.chars().map(of).sum::<f64>() * size
 }
 

@@ -1,9 +1,8 @@
-//! A task of classes on the test cells: confusion, a row a class, calibration.
-use super::axes::{Axes, Axis};
-use super::canvas::{Drawn, Sheet, sheet};
-use super::data::{Bin, Class};
-use super::palette::{DIM, SERIES, step_of};
-use super::words::{count, name, percent, plain, score, several};
+//! A task of classes on the test cells: confusion, a row a class.
+use super::canvas::Drawn;
+use super::data::Class;
+use super::palette::step_of;
+use super::words::{count, name, percent, score};
 use super::writer::{Look, Table, Writer, bar};
 use crate::markup::escape;
 use std::fmt::Write;
@@ -12,6 +11,8 @@ use std::fmt::Write;
 const MATRIX: usize = 80;
 /// More than this, small cells.
 const ROOMY: usize = 16;
+/// Up to this, the list stands beside the matrix.
+const SMALL: usize = 12;
 /// Confusions in the list.
 const LISTED: usize = 12;
 
@@ -66,35 +67,52 @@ pub(super) fn confusion(
                  its row in percent, and below it the number of cells; empty means none. All on the diagonal would \
                  be without error.",
             );
+        }
+        // a small matrix has the list beside it
+        let beside = classes.len() <= SMALL;
+        w.raw(if beside { "<div class=\"plots\">\n" } else { "" });
+        if classes.len() <= MATRIX {
             let matrix = matrix(w, task, classes, confusion, &counts);
             w.raw(&matrix);
         }
-        let mut wrong: Vec<&[usize; 3]> = confusion.iter().filter(|c| c[0] != c[1]).collect();
-        wrong.sort_by_key(|c| (std::cmp::Reverse(c[2]), c[0], c[1]));
-        if wrong.is_empty() {
-            w.paragraph("No test cell is predicted wrongly.");
-            return Ok(());
-        }
-        let mut table = Table::new(
-            &format!("The most frequent confusions of {}", name(task)),
-            &[
-                ("True class", Look::Words),
-                ("Predicted", Look::Words),
-                ("Cells", Look::Number),
-                ("Of the true class", Look::Number),
-            ],
-        );
-        for &&[t, p, cells] in wrong.iter().take(LISTED) {
-            table.rows.push(vec![
-                name(&classes[t].name),
-                name(&classes[p].name),
-                count(cells),
-                percent(cells as f64 / counts[t].truth as f64),
-            ]);
-        }
-        w.table(&table, "");
+        listed(w, task, classes, confusion, &counts);
+        w.raw(if beside { "</div>\n" } else { "" });
         Ok(())
     })
+}
+
+/// Writes the most frequent confusions.
+fn listed(
+    w: &mut Writer,
+    task: &str,
+    classes: &[Class],
+    confusion: &[[usize; 3]],
+    counts: &[Counts],
+) {
+    let mut wrong: Vec<&[usize; 3]> = confusion.iter().filter(|c| c[0] != c[1]).collect();
+    wrong.sort_by_key(|c| (std::cmp::Reverse(c[2]), c[0], c[1]));
+    if wrong.is_empty() {
+        w.paragraph("No test cell is predicted wrongly.");
+        return;
+    }
+    let mut table = Table::new(
+        &format!("The most frequent confusions of {}", name(task)),
+        &[
+            ("True class", Look::Words),
+            ("Predicted", Look::Words),
+            ("Cells", Look::Number),
+            ("Of the true class", Look::Number),
+        ],
+    );
+    for &&[t, p, cells] in wrong.iter().take(LISTED) {
+        table.rows.push(vec![
+            name(&classes[t].name),
+            name(&classes[p].name),
+            count(cells),
+            percent(cells as f64 / counts[t].truth as f64),
+        ]);
+    }
+    w.table(&table, "");
 }
 
 fn matrix(
@@ -188,74 +206,6 @@ pub(super) fn table(
     })
 }
 
-/// Mean distance of confidence and accuracy, weighted by the cells (Naeini et al. 2015).
-#[must_use]
-pub(super) fn expected_calibration_error(bins: &[Bin]) -> Option<f64> {
-    let cells: usize = bins.iter().map(|b| b.cells).sum();
-    let off = bins
-        .iter()
-        .map(|b| b.cells as f64 * (b.confidence - b.accuracy).abs());
-    (cells > 0).then(|| off.sum::<f64>() / cells as f64)
-}
-
-/// Writes the reliability diagram.
-pub(super) fn calibration(w: &mut Writer, task: &str, bins: &[Bin]) -> Drawn {
-    let Some(error) = expected_calibration_error(bins) else {
-        return Ok(());
-    };
-    w.section("Whether the probabilities can be trusted", |w| {
-        w.paragraph(&format!(
-            "Every prediction comes with a probability. Of cells with a probability of 0.8, about 80 % should be \
-             right. Points on the dashed line are honest, points below it too sure, points above it too careful. The \
-             expected calibration error, the mean distance from the line, is <strong>{}</strong> (0 is best).",
-            score(error)
-        ));
-        let words: Vec<String> = bins
-            .iter()
-            .map(|b| {
-                format!(
-                    "Probability {:.2}: {} right, {}.",
-                    b.confidence,
-                    percent(b.accuracy),
-                    several(b.cells, "cell", "cells")
-                )
-            })
-            .collect();
-        w.plot(
-            &reliability(bins)?,
-            false,
-            &format!("Reliability diagram of {}", plain(task)),
-            &words.join(" "),
-            "Mean probability of the predictions in each tenth against the share that is right; the larger a point, \
-             the more cells.",
-        )
-    })
-}
-
-fn reliability(bins: &[Bin]) -> Drawn<Sheet> {
-    let size = (480.0, 340.0);
-    let axes = Axes::new(
-        Axis::new("probability of the prediction", 0.0, 1.0),
-        Axis::new("share that is right", 0.0, 1.0),
-        size,
-        0.0,
-    );
-    let most = bins.iter().map(|b| b.cells).max().unwrap_or(1).max(1) as f64;
-    sheet(size.0, size.1, |pen| {
-        axes.draw(pen)?;
-        pen.dashes(axes.at(0.0, 0.0), axes.at(1.0, 1.0), DIM)?;
-        let points: Vec<(f64, f64)> = bins
-            .iter()
-            .map(|b| axes.at(b.confidence, b.accuracy))
-            .collect();
-        pen.line(&points, SERIES[0], 1.5)?;
-        for (bin, at) in bins.iter().zip(points) {
-            pen.circle(at, 3.0 + 6.0 * (bin.cells as f64 / most).sqrt(), SERIES[0])?;
-        }
-        Ok(())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,18 +218,5 @@ mod tests {
         assert_eq!(counts[0].scores(), want);
         assert_eq!(counts[1].scores(), [Some(1.0), Some(2.0 / 3.0), Some(0.8)]);
         assert_eq!(counts[2].scores(), [None; 3]);
-    }
-
-    #[test]
-    fn calibration_error_is_weighted_by_cells() {
-        let bin = |cells, confidence, accuracy| Bin {
-            from: 0.0,
-            cells,
-            confidence,
-            accuracy,
-        };
-        let error = expected_calibration_error(&[bin(3, 0.9, 0.7), bin(1, 0.5, 0.6)]).unwrap();
-        assert!((error - 0.175).abs() < 1e-12, "{error}");
-        assert_eq!(expected_calibration_error(&[]), None);
     }
 }

@@ -14,6 +14,7 @@ const GENES: usize = 40;
 const DOTS: usize = 10_000;
 /// Letters of a name, at most.
 const LETTERS: usize = 26;
+const LETTERS_OF_GENE: usize = 18;
 /// Pixels for the legend.
 const LEGEND: f64 = 120.0;
 
@@ -50,7 +51,6 @@ pub(super) fn write(w: &mut Writer, task: &str, genes: &[Gene], classes: &[Class
             several(classes.len(), "class", "classes"),
             name(task)
         );
-        w.raw("<div class=\"dots\">");
         w.plot(
             &drawing,
             true,
@@ -58,7 +58,6 @@ pub(super) fn write(w: &mut Writer, task: &str, genes: &[Gene], classes: &[Class
             &words(part, genes, classes),
             &caption,
         )?;
-        w.raw("</div>\n");
     }
     Ok(())
 }
@@ -71,7 +70,10 @@ fn best(classes: &[Class], gene: usize) -> usize {
 
 fn draw(part: &[usize], genes: &[Gene], classes: &[Class], top: f64) -> Drawn<Sheet> {
     let rows: Vec<String> = classes.iter().map(|c| cut(&c.name, LETTERS)).collect();
-    let columns: Vec<String> = part.iter().map(|&g| cut(&genes[g].gene, LETTERS)).collect();
+    let columns: Vec<String> = part
+        .iter()
+        .map(|&g| cut(&genes[g].gene, LETTERS_OF_GENE))
+        .collect();
     let longest = |all: &[String]| all.iter().map(|n| width_of(n, TEXT)).fold(0.0, f64::max);
     let left = longest(&rows) + 16.0;
     let below = longest(&columns) + 16.0;

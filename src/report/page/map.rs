@@ -116,12 +116,15 @@ fn by_class(map: &Map, classes: &[Class], shown: &[(Option<usize>, usize)]) -> D
         } else {
             TEXT
         };
-        let mut labels = Labels::default();
+        let mut labels = Labels {
+            marks: map.points.iter().map(|p| place(*p)).collect(),
+            taken: Vec::new(),
+        };
         for (c, class) in classes.iter().enumerate() {
             let own = map.points.iter().zip(shown).filter(|(_, s)| s.0 == Some(c));
             let own: Vec<(f64, f64)> = own.map(|(p, _)| place(*p)).collect();
-            if let Some(middle) = middle(&own) {
-                labels.put(pen, &cut(&class.name, LETTERS), middle, size)?;
+            if !own.is_empty() {
+                labels.put(pen, &cut(&class.name, LETTERS), &own, size)?;
             }
         }
         Ok(())
@@ -211,40 +214,45 @@ fn frame(pen: &Pen) -> Drawn {
     pen.line(&corners, FAINT, 1.0)
 }
 
-/// The point with the least distance to all others, of at most a few hundred.
-fn middle(points: &[(f64, f64)]) -> Option<(f64, f64)> {
-    let thin = points.len().div_ceil(200);
-    let some: Vec<(f64, f64)> = points.iter().step_by(thin.max(1)).copied().collect();
-    let far = |p: &(f64, f64)| {
-        some.iter()
-            .map(|q| (p.0 - q.0).hypot(p.1 - q.1))
-            .sum::<f64>()
-    };
-    some.iter()
-        .copied()
-        .min_by(|a, b| far(a).total_cmp(&far(b)))
-}
-
-/// Boxes that hold a label already.
-#[derive(Default)]
+/// Where labels stand: none on another, and on as few marks as can be.
 struct Labels {
+    marks: Vec<(f64, f64)>,
     taken: Vec<[f64; 4]>,
 }
 
 impl Labels {
-    /// Writes a label centred as near to a point as there is room.
-    fn put(&mut self, pen: &Pen, text: &str, (x, y): (f64, f64), size: f64) -> Drawn {
-        let half = width_of(text, size) / 2.0 + 2.0;
-        let x = x.clamp(half.min(SIZE.0 / 2.0), (SIZE.0 - half).max(SIZE.0 / 2.0));
-        let area = |y: f64| [x - half, y - size / 2.0, x + half, y + size / 2.0];
-        let free = |a: &[f64; 4]| {
-            let apart = |b: &[f64; 4]| a[2] < b[0] || b[2] < a[0] || a[3] < b[1] || b[3] < a[1];
-            a[1] > 2.0 && a[3] < SIZE.1 - 2.0 && self.taken.iter().all(apart)
+    /// Writes the label of some of the marks near them.
+    fn put(&mut self, pen: &Pen, text: &str, own: &[(f64, f64)], size: f64) -> Drawn {
+        let middle = |mut all: Vec<f64>| {
+            all.sort_by(f64::total_cmp);
+            all.get(all.len() / 2).copied().unwrap_or(0.0)
         };
-        let steps = (0..40).flat_map(|i| [f64::from(i) * 4.0, f64::from(-i) * 4.0]);
-        let y = steps.map(|d| y + d).find(|y| free(&area(*y))).unwrap_or(y);
-        self.taken.push(area(y));
-        pen.label(text, (x, y), 0, size)
+        let x = middle(own.iter().map(|p| p.0).collect());
+        let y = middle(own.iter().map(|p| p.1).collect());
+        let half = 0.55 * width_of(text, size) + 2.0;
+        let area = |(x, y): (f64, f64)| {
+            let x = x.clamp(half.min(SIZE.0 / 2.0), (SIZE.0 - half).max(SIZE.0 / 2.0));
+            [x - half, y - 0.6 * size, x + half, y + 0.6 * size]
+        };
+        let shifts = (0..16).flat_map(|i| [f64::from(i) * 6.0, f64::from(-i) * 6.0]);
+        let aside = [0.0, 1.0, -1.0];
+        let places = shifts.flat_map(|dy| aside.map(|side| (x + side * (half + 8.0), y + dy)));
+        let cost = |place: &(f64, f64)| {
+            let a = area(*place);
+            let over = |b: &&[f64; 4]| a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
+            let inside = |p: &&(f64, f64)| a[0] < p.0 && p.0 < a[2] && a[1] < p.1 && p.1 < a[3];
+            let labels = self.taken.iter().filter(over).count() as f64;
+            let marks = self.marks.iter().filter(inside).count() as f64;
+            let outside = f64::from(u8::from(a[1] < 2.0 || a[3] > SIZE.1 - 2.0));
+            // a mark covered is as bad as some pixels of distance
+            let away = (place.0 - x).abs() + 1.5 * (place.1 - y).abs();
+            1e4 * (labels + outside) + 9.0 * marks + away
+        };
+        let best = places.min_by(|a, b| cost(a).total_cmp(&cost(b)));
+        let area = area(best.unwrap_or((x, y)));
+        self.taken.push(area);
+        let at = ((area[0] + area[2]) / 2.0, (area[1] + area[3]) / 2.0);
+        pen.label(text, at, 0, size)
     }
 }
 

@@ -6,6 +6,7 @@
 //! bytes. Plots are plotters'; there is no script.
 mod about;
 mod axes;
+mod calibration;
 mod canvas;
 mod classes;
 mod collect;
@@ -160,7 +161,7 @@ fn task(w: &mut Writer, report: &Report, task: &Task) -> Drawn {
         Kind::Classification {
             classes: all,
             confusion,
-            calibration,
+            calibration: bins,
             shown,
         } => {
             let heading = format!(
@@ -180,7 +181,7 @@ fn task(w: &mut Writer, report: &Report, task: &Task) -> Drawn {
                 if let Some(map) = &report.map {
                     map::classes(w, &task.name, map, all, shown)?;
                 }
-                classes::calibration(w, &task.name, calibration)
+                calibration::write(w, &task.name, bins)
             })
         }
         Kind::Regression { shown } if task.cells > 0 => {

@@ -4,8 +4,13 @@ use super::data::{Gene, Kind, Report, Role, Task};
 use super::words::{change, figure, known, name, names, percent, several};
 use super::writer::{Look, Table, Writer, bar};
 
+/// Genes that are seen at once; the others open on demand.
+const OPEN: usize = 60;
 /// Genes with a correlation above this say nearly the same.
 const ALIKE: f64 = 0.9;
+
+/// An AUROC that is nearer to a half than this tells nothing.
+const TELLS: f64 = 0.1;
 
 /// Writes the section.
 pub(super) fn write(w: &mut Writer, report: &Report) -> Drawn {
@@ -14,15 +19,20 @@ pub(super) fn write(w: &mut Writer, report: &Report) -> Drawn {
         several(report.panel.len(), "gene", "genes")
     );
     w.section(&heading, |w| {
-        w.paragraph(
-            "The genes by rank. <strong>Score</strong> is how much worse training goes (its loss rises) when the \
-             gene is blanked out, <strong>lost without it</strong> how much of the test figure goes with it: a gene \
-             may lose little because another one steps in. <strong>Marks</strong> are the classes that the gene \
-             alone tells from all others well (AUROC of 0.8 or more, on training cells). <strong>Detected</strong> \
-             is the share of training cells with any count of it. <strong>Most alike</strong> is the gene of the \
-             panel that goes with it most, and their correlation: near 1 or −1 the two say much the same.",
-        );
-        w.table(&table(report), "panel");
+        w.paragraph(&explanation(report));
+        let mut table = table(report);
+        let rest = table.rows.split_off(table.rows.len().min(OPEN));
+        w.table(&table, "panel");
+        if !rest.is_empty() {
+            w.raw(&format!(
+                "<details><summary>{}</summary>\n",
+                several(rest.len(), "more gene", "more genes")
+            ));
+            table.caption = "Further genes of the panel by rank".into();
+            table.rows = rest;
+            w.table(&table, "panel");
+            w.raw("</details>\n");
+        }
         let doubles = report.panel.iter().filter(|g| {
             g.alike.as_ref().is_some_and(|a| a.correlation.abs() > ALIKE)
         });
@@ -36,6 +46,25 @@ pub(super) fn write(w: &mut Writer, report: &Report) -> Drawn {
         }
         Ok(())
     })
+}
+
+/// What the columns mean.
+fn explanation(report: &Report) -> String {
+    let any = |is: fn(&Kind) -> bool| report.tasks.iter().any(|t| is(&t.of));
+    let mut text = "The genes by rank. <strong>Score</strong> is how much worse training goes (its loss rises) when \
+                    the gene is blanked out, <strong>lost without it</strong> how much of the test figure (accuracy, R² \
+                    or variance explained) goes with it: a gene may lose little because another one steps in."
+        .to_owned();
+    if any(|k| matches!(k, Kind::Classification { .. })) {
+        text += " <strong>Marks</strong> are the classes that the gene alone tells from all others well (AUROC of \
+                 0.8 or more, on training cells); where there are none, the class where it is most unusual is named.";
+    }
+    if any(|k| matches!(k, Kind::Regression { .. })) {
+        text += " <strong>Correlation</strong> is that of the gene and the number to predict, on training cells.";
+    }
+    text + " <strong>Detected</strong> is the share of training cells with any of it, <strong>mean</strong> its mean \
+            over them in the values that the network reads. <strong>Most alike</strong> is the gene of the panel that \
+            goes with it most, and their correlation: near 1 or −1 the two say much the same."
 }
 
 fn table(report: &Report) -> Table {
@@ -116,11 +145,13 @@ fn marks(task: &Task, role: &Role) -> String {
         return "–".into();
     };
     match &role.best {
-        // of two classes, one is the other's opposite
-        Some((class, auroc)) if classes.len() > 1 && *auroc < 0.5 => {
-            format!("none; lowest in {} ({auroc:.2})", name(class))
+        Some((class, auroc)) if (auroc - 0.5).abs() >= TELLS && classes.len() > 2 => {
+            let how = if *auroc < 0.5 { "low" } else { "high" };
+            format!("none; {how} in {} ({auroc:.2})", name(class))
         }
-        Some((class, auroc)) => format!("none; best {} ({auroc:.2})", name(class)),
-        None => "–".into(),
+        Some((class, auroc)) if *auroc - 0.5 >= TELLS => {
+            format!("none; high in {} ({auroc:.2})", name(class))
+        }
+        _ => "none".into(),
     }
 }

@@ -1,6 +1,6 @@
 //! Loss and score while training went on; several runs in one plot.
 use super::axes::{Axes, Axis, range};
-use super::canvas::{Drawn, Pen, Sheet, TEXT, sheet, width_of};
+use super::canvas::{Drawn, Pen, Sheet, TEXT, cut, sheet, width_of};
 use super::data::Report;
 use super::palette::{BAND, DIM, INK, SERIES};
 use super::words::{figure, known, score};
@@ -9,8 +9,11 @@ use crate::train::settings::Epoch;
 use plotters::style::RGBColor;
 
 const SIZE: (f64, f64) = (480.0, 320.0);
-/// Room for the names of the phases.
+/// Room for the names of the phases, and for a row of names of curves.
 const PHASES: f64 = 16.0;
+const ROW: f64 = 18.0;
+/// Letters of a name, at most.
+const LETTERS: usize = 30;
 
 /// A curve: its name, its colour, its points.
 struct Curve {
@@ -56,6 +59,12 @@ pub(super) fn one(w: &mut Writer, report: &Report) -> Drawn {
              where genes come and go.",
             t.steps, t.epochs, t.best_epoch
         ));
+        if !report.curve.is_empty() {
+            w.paragraph(
+                "Then genes leave for the next smaller panel, which has rounds and a finish of its own, and so on: \
+                 hence the higher loss later.",
+            );
+        }
         let loss = [
             curve(report, "training", 0, train_loss),
             curve(report, "validation", 1, validation_loss),
@@ -152,13 +161,22 @@ fn draw(axis: &str, curves: &[Curve], history: &[Epoch], best: Option<u64>) -> D
     let [low, high] = range(points().map(|p| p.1));
     let room = 0.06 * (high - low);
     let top = high + room * if history.is_empty() { 1.0 } else { 2.5 };
+    let rows = legend(curves);
+    let above = ROW
+        * rows
+            .iter()
+            .map(|r| r.1)
+            .max()
+            .map_or(0.0, |r| (r + 1) as f64);
+    let size = (SIZE.0, SIZE.1 + above);
     let axes = Axes::new(
         Axis::new("step", 0.0, last),
         Axis::new(axis, low - room, top),
-        SIZE,
+        size,
         20.0,
-    );
-    sheet(SIZE.0, SIZE.1, |pen| {
+    )
+    .below(above);
+    sheet(size.0, size.1, |pen| {
         bands(pen, &axes, history)?;
         axes.draw(pen)?;
         if let Some(step) = best {
@@ -173,7 +191,12 @@ fn draw(axis: &str, curves: &[Curve], history: &[Epoch], best: Option<u64>) -> D
                 pen.circle(only, 3.0, c.colour)?;
             }
         }
-        legend(pen, &axes, curves)
+        for (c, (x, row)) in curves.iter().zip(&rows) {
+            let y = 8.0 + ROW * *row as f64;
+            pen.line(&[(*x, y), (x + 20.0, y)], c.colour, 3.0)?;
+            pen.text(&cut(&c.name, LETTERS), (x + 26.0, y), -1, TEXT, INK)?;
+        }
+        Ok(())
     })
 }
 
@@ -198,38 +221,22 @@ fn bands(pen: &Pen, axes: &Axes, history: &[Epoch]) -> Drawn {
     Ok(())
 }
 
-/// Names of the curves within the frame, at the upper right where losses are low.
-fn legend(pen: &Pen, axes: &Axes, curves: &[Curve]) -> Drawn {
+/// Where the name of each curve stands above the frame: its left edge and its row; one curve has none.
+fn legend(curves: &[Curve]) -> Vec<(f64, usize)> {
     if curves.len() < 2 {
-        return Ok(());
+        return Vec::new();
     }
-    let [_, top, right, bottom] = axes.frame();
-    let widest = curves
-        .iter()
-        .map(|c| width_of(&c.name, TEXT))
-        .fold(0.0, f64::max);
-    let x = right - widest - 34.0;
-    // where the curves leave more room: above or below their ends
-    let ends: Vec<f64> = curves
-        .iter()
-        .flat_map(|c| &c.points)
-        .map(|p| axes.at(p.0, p.1))
-        .filter(|p| p.0 > x)
-        .map(|p| p.1)
-        .collect();
-    let [highest, lowest] = range(ends.into_iter());
-    let height = 17.0 * curves.len() as f64;
-    let y = if highest - (top + PHASES) >= bottom - lowest {
-        top + PHASES + 12.0
-    } else {
-        bottom - height
+    let (mut x, mut row) = (52.0, 0);
+    let one = |c: &Curve| {
+        let width = 44.0 + width_of(&cut(&c.name, LETTERS), TEXT);
+        if x + width > SIZE.0 && x > 52.0 {
+            (x, row) = (52.0, row + 1);
+        }
+        let place = (x, row);
+        x += width;
+        place
     };
-    for (i, c) in curves.iter().enumerate() {
-        let y = y + 17.0 * i as f64;
-        pen.line(&[(x, y), (x + 20.0, y)], c.colour, 3.0)?;
-        pen.text(&c.name, (x + 26.0, y), -1, TEXT, INK)?;
-    }
-    Ok(())
+    curves.iter().map(one).collect()
 }
 
 /// How long it took, in words.
