@@ -2,7 +2,7 @@
 //! once by whether the prediction is right.
 use super::canvas::{Drawn, Pen, SHAPES, Sheet, TEXT, cut, sheet, width_of};
 use super::data::{Class, Map};
-use super::palette::{DIM, FAINT, INK, SERIES, STEPS, step, step_of};
+use super::palette::{FAINT, INK, PALE, SERIES, STEPS, step, step_of};
 use super::words::{count, figure, name, percent, plain, several};
 use super::writer::Writer;
 use crate::markup::escape;
@@ -108,7 +108,7 @@ fn by_class(map: &Map, classes: &[Class], shown: &[(Option<usize>, usize)]) -> D
                     let (colour, shape) = look(*class);
                     pen.mark(shape, place(*p), r, colour)?;
                 }
-                None => pen.circle(place(*p), r * 0.7, FAINT)?,
+                None => pen.circle(place(*p), r * 0.7, PALE)?,
             }
         }
         let size = if classes.len() > CROWD {
@@ -137,7 +137,7 @@ fn by_error(map: &Map, shown: &[(Option<usize>, usize)]) -> Drawn<Sheet> {
         let r = radius(shown.len());
         let pairs = || map.points.iter().zip(shown);
         for (p, _) in pairs().filter(|(_, s)| s.0.is_none_or(|t| t == s.1)) {
-            pen.circle(place(*p), r * 0.8, FAINT)?;
+            pen.circle(place(*p), r * 0.8, PALE)?;
         }
         // errors above, so that none is hidden
         for (p, _) in pairs().filter(|(_, s)| s.0.is_some_and(|t| t != s.1)) {
@@ -188,7 +188,7 @@ fn by_value(
         frame(pen)?;
         let r = radius(shown.len());
         for (p, s) in map.points.iter().zip(shown) {
-            let colour = share(s).map_or(FAINT, |v| step(step_of(v)));
+            let colour = share(s).map_or(PALE, |v| step(step_of(v)));
             pen.circle(place(*p), r, colour)?;
         }
         let y = SIZE.1 + 12.0;
@@ -273,7 +273,7 @@ fn legend(classes: &[Class], unlabelled: bool) -> Drawn<String> {
         item(colour, shape, &name(&class.name))?;
     }
     if unlabelled {
-        item(DIM, 0, "without a label (pale)")?;
+        item(PALE, 0, "without a label")?;
     }
     Ok(html + "</ul>\n")
 }

@@ -12,6 +12,8 @@ pub(super) const LABEL: RGBColor = RGBColor(1, 1, 1);
 pub(super) const DIM: RGBColor = RGBColor(110, 110, 110);
 /// Lines of a grid.
 pub(super) const FAINT: RGBColor = RGBColor(170, 170, 170);
+/// Marks in the background.
+pub(super) const PALE: RGBColor = RGBColor(150, 150, 150);
 /// A band behind a curve.
 pub(super) const BAND: RGBColor = RGBColor(240, 240, 240);
 /// Classes, curves, runs.
@@ -37,11 +39,12 @@ const SERIES_DARK: [RGBColor; 7] = [
 /// Steps of a ramp, from nothing to all.
 pub(super) const STEPS: usize = 11;
 /// Paper, ink, dim ink, faint lines, bands and links, in light and dark.
-const NAMED: [(&str, RGBColor, RGBColor); 6] = [
+const NAMED: [(&str, RGBColor, RGBColor); 7] = [
     ("paper", RGBColor(255, 255, 255), RGBColor(22, 24, 26)),
     ("ink", RGBColor(26, 26, 26), RGBColor(232, 232, 230)),
     ("dim", RGBColor(90, 94, 98), RGBColor(168, 172, 176)),
     ("faint", RGBColor(208, 211, 214), RGBColor(66, 70, 74)),
+    ("pale", RGBColor(178, 184, 190), RGBColor(100, 106, 112)),
     ("band", RGBColor(244, 245, 246), RGBColor(32, 35, 38)),
     ("link", RGBColor(0, 90, 150), RGBColor(120, 190, 245)),
 ];
@@ -163,6 +166,7 @@ pub(super) fn css() -> String {
         (LABEL, "ink"),
         (DIM, "dim"),
         (FAINT, "faint"),
+        (PALE, "pale"),
         (BAND, "band"),
     ];
     let named = named.into_iter().map(|(c, name)| (c, name.to_owned()));
@@ -216,7 +220,7 @@ mod tests {
 
     #[test]
     fn no_two_colours_of_drawings_are_one() {
-        let mut all = vec![INK, LABEL, DIM, FAINT, BAND];
+        let mut all = vec![INK, LABEL, DIM, FAINT, PALE, BAND];
         all.extend(SERIES);
         all.extend((0..STEPS).map(step));
         let mut names: Vec<String> = all.iter().map(|c| hex(*c)).collect();

@@ -4,8 +4,9 @@ use super::data::{Gene, Kind, Report, Role, Task};
 use super::words::{change, figure, known, name, names, percent, several};
 use super::writer::{Look, Table, Writer, bar};
 
-/// Genes that are seen at once; the others open on demand.
+/// Genes that are seen at once where there are many; the others open on demand.
 const OPEN: usize = 60;
+const MANY: usize = 80;
 /// Genes with a correlation above this say nearly the same.
 const ALIKE: f64 = 0.9;
 
@@ -21,7 +22,7 @@ pub(super) fn write(w: &mut Writer, report: &Report) -> Drawn {
     w.section(&heading, |w| {
         w.paragraph(&explanation(report));
         let mut table = table(report);
-        let rest = table.rows.split_off(table.rows.len().min(OPEN));
+        let rest = table.rows.split_off(if table.rows.len() > MANY { OPEN } else { table.rows.len() });
         w.table(&table, "panel");
         if !rest.is_empty() {
             w.raw(&format!(
@@ -53,7 +54,7 @@ fn explanation(report: &Report) -> String {
     let any = |is: fn(&Kind) -> bool| report.tasks.iter().any(|t| is(&t.of));
     let mut text = "The genes by rank. <strong>Score</strong> is how much worse training goes (its loss rises) when \
                     the gene is blanked out, <strong>lost without it</strong> how much of the test figure (accuracy, R² \
-                    or variance explained) goes with it: a gene may lose little because another one steps in."
+                    or variance explained) goes with it: a gene may lose little because another one steps in, and small losses, those below 0 too, are chance."
         .to_owned();
     if any(|k| matches!(k, Kind::Classification { .. })) {
         text += " <strong>Marks</strong> are the classes that the gene alone tells from all others well (AUROC of \

@@ -1,6 +1,6 @@
 //! Test figures against the number of genes, of one run or several.
 use super::axes::{Axes, Axis, range};
-use super::canvas::{Drawn, Sheet, TEXT, sheet};
+use super::canvas::{Drawn, Sheet, TEXT, cut, sheet};
 use super::data::{Figure, Report, Size};
 use super::headline::interval;
 use super::palette::{INK, SERIES};
@@ -8,6 +8,8 @@ use super::words::{known, measure, name, plain, score};
 use super::writer::{Look, Table, Writer};
 
 const SIZE: (f64, f64) = (480.0, 320.0);
+/// Letters of a run's name, at most.
+const LETTERS: usize = 24;
 
 /// A size of one task: genes, and its headline figure.
 fn headline<'a>(size: &'a Size, task: &str) -> Option<(f64, &'a Figure)> {
@@ -98,7 +100,7 @@ pub(super) fn plot(w: &mut Writer, task: &str, runs: &[(String, &[Size])]) -> Dr
         &format!("{what} of {} against the number of genes", plain(task)),
         &words.join(" "),
         &format!(
-            "{what} of {} on the test cells; the number of genes doubles from mark to mark.",
+            "{what} of {} on the test cells; the axis of the genes is logarithmic.",
             name(task)
         ),
     )
@@ -143,7 +145,19 @@ fn draw(
                 pen.mark(i, *at, 4.5, colour)?;
             }
             if let (Some(at), false) = (places.last(), name.is_empty()) {
-                pen.text(name, (at.0 - 8.0, at.1 - 12.0), 1, TEXT, INK)?;
+                let [left, _, right, _] = axes.frame();
+                let (side, dx) = if at.0 > (left + right) / 2.0 {
+                    (1, -8.0)
+                } else {
+                    (-1, 8.0)
+                };
+                pen.text(
+                    &cut(name, LETTERS),
+                    (at.0 + dx, at.1 - 10.0),
+                    side,
+                    TEXT,
+                    INK,
+                )?;
             }
         }
         Ok(())

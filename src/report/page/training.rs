@@ -221,11 +221,8 @@ fn bands(pen: &Pen, axes: &Axes, history: &[Epoch]) -> Drawn {
     Ok(())
 }
 
-/// Where the name of each curve stands above the frame: its left edge and its row; one curve has none.
+/// Where the name of each curve stands above the frame: its left edge and its row.
 fn legend(curves: &[Curve]) -> Vec<(f64, usize)> {
-    if curves.len() < 2 {
-        return Vec::new();
-    }
     let (mut x, mut row) = (52.0, 0);
     let one = |c: &Curve| {
         let width = 44.0 + width_of(&cut(&c.name, LETTERS), TEXT);
