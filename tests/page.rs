@@ -105,7 +105,7 @@ fn planted_faults_are_found() {
         ),
         (
             "</main>",
-            "<p style=\"width:2000px\">a</p></main>",
+            "<div style=\"width:2000px\">a</div></main>",
             "wide on",
         ),
         (

@@ -81,10 +81,13 @@ impl Browser {
             let mut message = Vec::new();
             while out.read_until(0, &mut message).is_ok_and(|n| n > 0) {
                 message.pop();
-                match serde_json::from_slice(&message) {
-                    Ok(value) if tell.send(value).is_ok() => message.clear(),
-                    _ => break,
+                let Ok(value) = serde_json::from_slice(&message) else {
+                    break;
+                };
+                if tell.send(value).is_err() {
+                    break;
                 }
+                message.clear();
             }
         });
         let mut browser = Self {

@@ -146,10 +146,10 @@ pub fn faults(elements: &[Element], html: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let mut ids = HashSet::new();
     for e in elements {
-        for id in e.attribute("id") {
-            if !ids.insert(id.to_owned()) {
-                faults.push(format!("the id {id} twice"));
-            }
+        if let Some(id) = e.attribute("id")
+            && !ids.insert(id.to_owned())
+        {
+            faults.push(format!("the id {id} twice"));
         }
         let loads = ["src", "srcset", "data", "xlink:href", "action", "poster"];
         if loads.iter().any(|a| e.attribute(a).is_some()) {

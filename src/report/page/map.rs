@@ -232,6 +232,7 @@ impl Labels {
         let half = 0.55 * width_of(text, size) + 2.0;
         let area = |(x, y): (f64, f64)| {
             let x = x.clamp(half.min(SIZE.0 / 2.0), (SIZE.0 - half).max(SIZE.0 / 2.0));
+            let y = y.clamp(0.6 * size + 2.0, SIZE.1 - 0.6 * size - 2.0);
             [x - half, y - 0.6 * size, x + half, y + 0.6 * size]
         };
         let shifts = (0..16).flat_map(|i| [f64::from(i) * 6.0, f64::from(-i) * 6.0]);
@@ -243,10 +244,9 @@ impl Labels {
             let inside = |p: &&(f64, f64)| a[0] < p.0 && p.0 < a[2] && a[1] < p.1 && p.1 < a[3];
             let labels = self.taken.iter().filter(over).count() as f64;
             let marks = self.marks.iter().filter(inside).count() as f64;
-            let outside = f64::from(u8::from(a[1] < 2.0 || a[3] > SIZE.1 - 2.0));
             // a mark covered is as bad as some pixels of distance
             let away = (place.0 - x).abs() + 1.5 * (place.1 - y).abs();
-            1e4 * (labels + outside) + 9.0 * marks + away
+            1e4 * labels + 9.0 * marks + away
         };
         let best = places.min_by(|a, b| cost(a).total_cmp(&cost(b)));
         let area = area(best.unwrap_or((x, y)));
