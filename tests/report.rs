@@ -138,7 +138,7 @@ fn runs_without_test_or_validation_cells_have_a_page() {
 #[test]
 fn hostile_names_are_only_text() {
     let report = made_up(16, 8, 200, &hostile);
-    let page = html(&[report.clone()]).expect("drawn");
+    let page = html(std::slice::from_ref(&report)).expect("drawn");
     let elements = checked(&page);
     for attack in ["<script", "<img", "<!--", "\u{0}", "\u{1b}"] {
         assert!(!page.contains(attack), "{attack:?}");
@@ -179,7 +179,7 @@ fn pages_of_any_size_are_well_formed_and_small() {
         );
     }
     let report = made_up(32, 10, 200, &plainly);
-    let page = html(&[report.clone()]).expect("drawn");
+    let page = html(std::slice::from_ref(&report)).expect("drawn");
     assert!(
         page == html(&[report]).expect("drawn"),
         "not the same bytes"

@@ -11,7 +11,11 @@ use serde_json::Value;
 pub(super) fn write(w: &mut Writer, report: &Report) -> Drawn {
     w.section("How this run was made", |w| {
         w.paragraph("This command repeats it; with the same seed and device it gives the same panel and model:");
-        w.raw(&format!("<pre><code>{}</code></pre>\n", escape(&report.command)));
+        // one line, whatever its length: a break at a dash would look like a blank
+        w.raw(&format!(
+            "<pre tabindex=\"0\" role=\"group\" aria-label=\"Command\"><code>{}</code></pre>\n",
+            escape(&report.command)
+        ));
         w.table(&facts(report), "facts");
         let mut rows = Vec::new();
         flat("", &report.settings, &mut rows);

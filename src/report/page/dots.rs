@@ -11,7 +11,7 @@ const CELL: f64 = 21.0;
 const RADIUS: f64 = 9.0;
 /// Genes in one plot, and most dots of all plots together: the page stays small.
 const GENES: usize = 40;
-const DOTS: usize = 10_000;
+const DOTS: usize = 6_000;
 /// Letters of a name, at most.
 const LETTERS: usize = 26;
 const LETTERS_OF_GENE: usize = 18;

@@ -98,7 +98,9 @@ fn cross(w: &mut Writer, cross: &Cross) -> Drawn {
                 count(row.unseen),
             ]);
         }
-        w.table(&table, "");
+        if !table.rows.is_empty() {
+            w.table(&table, "");
+        }
         for (group, why) in &cross.skipped {
             w.note(&format!("{} could not be left out: {}.", name(group), name(why)));
         }

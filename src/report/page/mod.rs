@@ -115,7 +115,11 @@ fn headings(reports: &[Report]) -> (String, String, String) {
         return (format!("{heading}: yoto-gpu"), heading, all.join(", "));
     };
     let genes = several(report.panel.len(), "gene", "genes");
-    let tasks: Vec<&str> = report.tasks.iter().map(|t| t.name.as_str()).collect();
+    let of = |task: &Task| match task.of {
+        Kind::Reconstruction { .. } => "all other genes".to_owned(),
+        _ => task.name.clone(),
+    };
+    let tasks: Vec<String> = report.tasks.iter().map(of).collect();
     let named: Vec<String> = tasks.iter().map(|t| name(t)).collect();
     let d = &report.data;
     let below = format!(

@@ -126,7 +126,12 @@ fn row(report: &Report, rank: usize, gene: &Gene, most: f64, drops: &[f64]) -> V
             Kind::Reconstruction { .. } => {}
         }
         let share = role.drop.unwrap_or(0.0) / drop;
-        row.push(bar(&known(role.drop, change), share));
+        // what a gene adds to the variance of all genes is small
+        let shown = match task.of {
+            Kind::Reconstruction { .. } => known(role.drop, |x| format!("{:.2} %", 100.0 * x)),
+            _ => known(role.drop, change),
+        };
+        row.push(bar(&shown, share));
     }
     row.push(known(gene.detected, percent));
     row.push(known(gene.mean, figure));

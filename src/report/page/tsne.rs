@@ -213,8 +213,9 @@ mod tests {
     fn clouds(n: usize) -> (Vec<Vec<f32>>, Vec<usize>) {
         let of: Vec<usize> = (0..n).map(|i| i % 3).collect();
         let wave = |i: usize, d: usize| ((i * 31 + d * 17) as f32 * 0.7).sin();
-        let row = |i: usize| (0..8).map(|d| wave(i, d) + if d == of[i] { 12.0 } else { 0.0 });
-        ((0..n).map(|i| row(i).collect()).collect(), of)
+        let value = |i: usize, d: usize| wave(i, d) + if d == i % 3 { 12.0 } else { 0.0 };
+        let row = |i: usize| (0..8).map(|d| value(i, d)).collect();
+        ((0..n).map(row).collect(), of)
     }
 
     #[test]
