@@ -9,7 +9,8 @@ use std::time::Instant;
 use yoto_gpu::bench::version;
 use yoto_gpu::cli::check::run_table;
 use yoto_gpu::cli::{
-    Cli, Command, bench, convert, devices, evaluate_panel, export, inspect, pages, run, simulate,
+    Cli, Command, bench, convert, devices, evaluate_panel, export, inspect, pages, report, run,
+    simulate,
 };
 
 fn main() -> ExitCode {
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         }
         Command::Inspect(args) => inspect::run(&args),
         Command::Convert(args) => convert::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Export(args) => export::run(&args),

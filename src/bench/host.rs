@@ -151,7 +151,7 @@ fn nvidia(c: &mut Conditions) {
 }
 
 /// Now, UTC, RFC 3339.
-pub(super) fn now() -> String {
+pub(crate) fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     rfc3339(since.map_or(0, |d| d.as_secs()))
 }

@@ -1,8 +1,9 @@
 //! The page of `bench compare`: one file without any other, light and dark, plots with words.
 use super::compare::{Column, cells, lines, warnings};
-use super::plot::{escape, svg};
+use super::plot::svg;
 use super::text::conditions;
 use crate::error::OutputError;
+use crate::markup::{self, escape};
 
 /// Colours that the plots are drawn in turn with the page on a dark screen.
 const STYLE: &str = "
@@ -33,13 +34,7 @@ tbody tr:nth-child(even) { background: var(--band); }
 /// # Errors
 /// A plot that cannot be drawn.
 pub fn page(columns: &[Column]) -> Result<String, OutputError> {
-    let mut html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>yoto-gpu bench: {} results</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <h1>yoto-gpu bench</h1>\n",
-        columns.len()
-    );
+    let mut html = "<h1>yoto-gpu bench</h1>\n".to_owned();
     html += &about(columns);
     for warning in warnings(columns) {
         html += &format!("<p><strong>Note:</strong> {}.</p>\n", escape(&warning));
@@ -65,8 +60,8 @@ pub fn page(columns: &[Column]) -> Result<String, OutputError> {
     ] {
         html += &group_table(columns, group, name);
     }
-    html += "</body>\n</html>\n";
-    Ok(html)
+    let title = format!("yoto-gpu bench: {} results", columns.len());
+    Ok(markup::page(&title, STYLE, &html))
 }
 
 /// What makes the figures credible, a column each.

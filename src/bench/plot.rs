@@ -3,6 +3,7 @@
 use super::compare::Column;
 use super::schema::KernelResult;
 use super::table::short;
+use crate::markup::image;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -76,30 +77,16 @@ type Fault = Box<dyn std::error::Error>;
 pub fn svg(column: &Column, id: usize) -> Result<String, Fault> {
     let mut text = String::new();
     draw(column, &mut text)?;
-    let (title, words) = (escape(&column.title()), escape(&words(column)));
-    let named = format!(
-        "<svg role=\"img\" aria-labelledby=\"plot{id}-title plot{id}-words\" viewBox=\"0 0 {} {}\" ",
-        SIZE.0, SIZE.1
-    );
-    let text = text.replacen("<svg ", &named, 1);
-    let Some(at) = text
-        .find("<svg")
-        .and_then(|s| Some(s + text[s..].find('>')? + 1))
-    else {
-        return Err("the plot is no SVG".into());
-    };
-    let alternatives = format!(
-        "\n<title id=\"plot{id}-title\">Roofline of {title}</title>\n<desc id=\"plot{id}-words\">{words}</desc>"
-    );
-    Ok(format!("{}{alternatives}{}", &text[..at], &text[at..]))
-}
-
-/// `<`, `>`, `&` and quotes as HTML and SVG want them.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    let attributes = format!("viewBox=\"0 0 {} {}\"", SIZE.0, SIZE.1);
+    let title = format!("Roofline of {}", column.title());
+    image(
+        &text,
+        &format!("plot{id}"),
+        &attributes,
+        &title,
+        &words(column),
+    )
+    .ok_or_else(|| "the plot is no SVG".into())
 }
 
 fn draw(column: &Column, to: &mut String) -> Result<(), Fault> {

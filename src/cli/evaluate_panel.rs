@@ -111,7 +111,7 @@ pub fn run(mut args: EvaluatePanelArgs) -> Result<Outcome, Failure> {
         "panel.csv"
     };
     args.output.with_directory(table, |out| {
-        let dir = RunDir::claim(out, claim)?;
+        let dir = RunDir::claim(out, claim)?.repeated_by(stages::command(), claim);
         let work = EvaluatePanel {
             args: &args,
             panels: &panels,

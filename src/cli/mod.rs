@@ -17,6 +17,7 @@ mod place;
 pub mod progress;
 pub mod read;
 pub mod reading;
+pub mod report;
 pub mod rules;
 pub mod run;
 pub mod simulate;
@@ -61,6 +62,8 @@ pub enum Command {
     Convert(convert::ConvertArgs),
     /// Make an .h5ad file of counts with planted marker genes
     Simulate(simulate::SimulateArgs),
+    /// Draw the page of a run again, or of several side by side
+    Report(report::ReportArgs),
     /// List the adapters, what the kernels need of them, and which one `--device auto` takes
     Devices(devices::DevicesArgs),
     /// Print the panel of a run for other programs

@@ -71,7 +71,7 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
     };
     let device = pick(&args.config.network.device)?;
     args.output.with_directory("panel.csv", |out| {
-        let dir = RunDir::claim(out, claim)?;
+        let dir = RunDir::claim(out, claim)?.repeated_by(stages::command(), claim);
         let work = Train {
             args: &args,
             dir: &dir,

@@ -19,6 +19,7 @@ use crate::data::store::Room;
 use crate::data::{self, demo, prepare};
 use crate::error::DataError;
 use crate::gpu::{Pick, matrix_is_wanted};
+use crate::markup::quoted;
 use crate::ops::{DeviceInfo, Ops};
 use crate::report::batches::BatchScores;
 use crate::report::cross::CrossValidation;
@@ -383,4 +384,12 @@ pub(super) fn stop_on_signal() -> Arc<AtomicBool> {
         }
     });
     stop
+}
+
+/// The command line as it was given, for a POSIX shell.
+pub(super) fn command() -> String {
+    let args = std::env::args_os().skip(1);
+    let args = args.map(|a| quoted(&a.to_string_lossy()));
+    let all: Vec<String> = std::iter::once("yoto-gpu".into()).chain(args).collect();
+    all.join(" ")
 }

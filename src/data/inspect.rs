@@ -2,6 +2,7 @@
 use super::input::{Axis, Described, Input, Result, Which};
 use super::open::detect;
 use crate::error::DataError;
+use crate::markup::quoted;
 use serde::Serialize;
 use std::path::Path;
 
@@ -263,16 +264,6 @@ fn next(path: &Path, matrices: &[MatrixInfo], obs: &[ColumnInfo], n_obs: usize) 
     let space = if flag.is_empty() { "" } else { " " };
     let path = quoted(&path.display().to_string());
     format!("yoto-gpu train {path} {task}{space}{flag} --genes 32 --out run")
-}
-
-/// As a POSIX shell reads it back.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "._-/+:@,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }
 
 impl Inspection {

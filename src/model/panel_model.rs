@@ -100,6 +100,19 @@ impl PanelModel {
         }
     }
 
+    /// What the heads read of one cell (k values, as for [`PanelModel::logits`]): the activations of the last
+    /// hidden layer; the standardised values where there is none.
+    #[must_use]
+    pub fn latent(&self, cell: &[f32]) -> Vec<f32> {
+        let (mut a, mut y) = (Vec::new(), Vec::new());
+        self.inputs(cell, &mut a);
+        for i in 0..self.layers.len().saturating_sub(1) {
+            self.layer(i, &a, &mut y);
+            std::mem::swap(&mut a, &mut y);
+        }
+        a
+    }
+
     /// Standardised values of one cell.
     fn inputs(&self, cell: &[f32], a: &mut Vec<f32>) {
         a.clear();

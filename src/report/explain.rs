@@ -3,6 +3,7 @@
 //! The first is measured on the training cells, in the transformed and clipped values that training
 //! saw. The second is exact, by masking: every prediction of the test cells is made again with the
 //! gene at its training mean, which is 0 for the network, and all else as it is.
+use super::genes::{self, Facts};
 use super::metrics;
 use super::predict::{most_probable, panel_values, reported};
 use crate::data::cells::{Targets, Task, TaskKind, TestCells, TrainingData};
@@ -98,7 +99,12 @@ pub struct LostClass {
 
 /// What the training cells say of each gene and task.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Separation(Vec<Vec<Trained>>);
+pub struct Separation {
+    /// Of each gene, a task each.
+    tasks: Vec<Vec<Trained>>,
+    /// Of each gene.
+    facts: Vec<Facts>,
+}
 
 #[derive(Clone, Debug, PartialEq)]
 enum Trained {
@@ -137,7 +143,18 @@ pub fn separation(model: &PanelModel, data: &TrainingData) -> Separation {
         data.tasks.iter().map(task).collect()
     };
     let genes: Vec<u32> = model.genes.iter().map(|g| g.index).collect();
-    Separation(genes.into_par_iter().map(of_gene).collect())
+    Separation {
+        tasks: genes.into_par_iter().map(of_gene).collect(),
+        facts: genes::facts(model, data),
+    }
+}
+
+impl Separation {
+    /// What the training cells say of each gene among the others of the panel.
+    #[must_use]
+    pub fn facts(&self) -> &[Facts] {
+        &self.facts
+    }
 }
 
 /// Means, detection and AUROC (Mann and Whitney 1947) of one gene in each class.
@@ -252,7 +269,12 @@ fn answers(model: &PanelModel, logits: &[f32], out: &mut Vec<f32>) {
 pub fn explain(model: &PanelModel, separation: Separation, test: &TestCells) -> Vec<Explanation> {
     let masked = Masked::new(model, test);
     let mut out = Vec::new();
-    for ((gene, trained), without) in model.genes.iter().zip(separation.0).zip(&masked.without) {
+    for ((gene, trained), without) in model
+        .genes
+        .iter()
+        .zip(separation.tasks)
+        .zip(&masked.without)
+    {
         let mut trained: Vec<Option<Trained>> = trained.into_iter().map(Some).collect();
         for (t, task) in reported(model) {
             let role = match (trained[t].take(), &test.tasks[t].targets) {

@@ -1,8 +1,10 @@
 //! The directory of a run: claimed before the run, filled file by file, each written beside and renamed.
 use super::explain::{Explanation, Separation, explain};
 use super::explain_csv;
+use super::genes::Facts;
 use super::order::Order;
 use super::order_csv;
+use super::page;
 use super::predict::{Predicted, Scores, predict, predictions_csv, scores};
 use super::summary::{Summary, curve_csv};
 use crate::data::cells::TestCells;
@@ -14,13 +16,15 @@ use std::path::{Path, PathBuf};
 type Result<T> = std::result::Result<T, OutputError>;
 
 /// Every file that a run writes.
-pub const FILES: [&str; 14] = [
+pub const FILES: [&str; 16] = [
     "model.safetensors",
     "panel.csv",
     "panel_by_class.csv",
     "candidates.csv",
     "explanations.csv",
     "metrics.json",
+    page::FILE,
+    page::PAGE,
     "cross_validation.csv",
     LOADINGS,
     "predictions.csv",
@@ -54,6 +58,8 @@ pub struct RunDir {
     path: PathBuf,
     /// Directories that the claim made, innermost first.
     made: Vec<PathBuf>,
+    /// The command line that repeats the run.
+    command: String,
 }
 
 impl RunDir {
@@ -98,6 +104,7 @@ impl RunDir {
                 .take_while(absent)
                 .map(Into::into)
                 .collect(),
+            command: String::new(),
         };
         let probe = path.join(".yoto-gpu.tmp");
         let tried = std::fs::create_dir_all(path)
@@ -114,6 +121,24 @@ impl RunDir {
             ));
         }
         Ok(dir)
+    }
+
+    /// The same, for a run that this command line repeats; one that is resumed keeps its own.
+    #[must_use]
+    pub fn repeated_by(mut self, command: String, claim: Claim) -> Self {
+        let earlier = (claim == Claim::Resume).then(|| {
+            let bytes = std::fs::read(self.join("config.json")).ok()?;
+            let config: Value = serde_json::from_slice(&bytes).ok()?;
+            config["command"].as_str().map(String::from)
+        });
+        self.command = earlier.flatten().unwrap_or(command);
+        self
+    }
+
+    /// The command line that repeats the run, where it is known.
+    #[must_use]
+    pub fn command(&self) -> &str {
+        &self.command
     }
 
     /// Removes the directories that the claim made, where nothing was written to them.
@@ -148,7 +173,11 @@ impl RunDir {
                 let _ = std::fs::remove_dir(entry.path());
             }
         }
-        let text = serde_json::to_vec_pretty(config).map_err(unwritten)?;
+        let mut config = config.clone();
+        if let Value::Object(fields) = &mut config {
+            fields.insert("command".into(), self.command.clone().into());
+        }
+        let text = serde_json::to_vec_pretty(&config).map_err(unwritten)?;
         self.write("config.json", &text)
     }
 
@@ -157,7 +186,8 @@ impl RunDir {
     /// # Errors
     /// As [`RunDir::claim`].
     pub fn within(&self, name: &str) -> Result<Self> {
-        Self::claim(&self.join(name), Claim::Force)
+        let dir = Self::claim(&self.join(name), Claim::Force)?;
+        Ok(dir.repeated_by(self.command.clone(), Claim::Force))
     }
 
     /// The directory.
@@ -214,6 +244,8 @@ pub struct Panel<'a> {
     pub predicted: Vec<Predicted>,
     /// Their scores.
     pub scores: Vec<Scores>,
+    /// What each gene is among the others of the panel.
+    pub facts: Vec<Facts>,
     /// What each gene is to each task.
     pub explanations: Vec<Explanation>,
     /// How it is ordered, where that was worked out.
@@ -230,6 +262,7 @@ impl<'a> Panel<'a> {
             fit,
             predicted,
             scores,
+            facts: separation.facts().to_vec(),
             explanations: explain(&fit.model, separation, test),
             order: None,
         }
@@ -280,6 +313,7 @@ pub fn write_results(
         let table = cross.csv().map_err(unwritten)?;
         dir.write("cross_validation.csv", &table)?;
     }
+    page::write(dir, panels, main, test, summary, config)?;
     let json = serde_json::to_vec_pretty(summary).map_err(unwritten)?;
     dir.write("metrics.json", &json)
 }
