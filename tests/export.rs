@@ -124,10 +124,10 @@ fn what_cannot_be_exported_is_named() {
     );
 }
 
-/// A Python with pandas: `YOTO_PYTHON`, else the first of the usual ones that has it.
+/// A Python with pandas: `YOTO_PYTHON`, else python3 or python where that has it.
 fn python() -> Option<PathBuf> {
     let named = std::env::var_os("YOTO_PYTHON").map(PathBuf::from);
-    let usual = ["/tmp/venv/bin/python", "python3", "python"].map(PathBuf::from);
+    let usual = ["python3", "python"].map(PathBuf::from);
     let has_pandas = |p: &PathBuf| {
         let tried = Command::new(p).args(["-c", "import pandas"]).output();
         tried.is_ok_and(|o| o.status.success())
