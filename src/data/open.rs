@@ -62,7 +62,7 @@ pub fn open_rows(
 }
 
 /// A matrix as [`open`] or [`open_rows`] read it.
-trait Extent {
+pub(super) trait Extent {
     fn extent(&self) -> (usize, usize);
 }
 
@@ -78,7 +78,8 @@ impl Extent for Matrix {
     }
 }
 
-fn all<X: Extent>(
+/// Opens a file, reads names and columns, and the matrix by `load`.
+pub(super) fn all<X: Extent>(
     path: &Path,
     options: &Options,
     load: impl FnOnce(&dyn Input, &mut Vec<String>) -> Result<X>,

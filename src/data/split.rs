@@ -274,6 +274,7 @@ pub fn split(
         gene_index: genes.index,
         stats: genes.stats,
         include: genes.include,
+        detected_genes: genes.detected,
         transform,
         tasks: of(&rows),
         batches: batches_of(&rows),

@@ -1,9 +1,11 @@
 //! The whole run: steps, epochs, checkpoints, until the end or until it is stopped.
+use super::calibrate::calibrate;
 use super::checkpoint::{self, Best, Run};
 use super::settings::{Epoch, Fit, Progress, Settings};
 use super::trainer::Trainer;
 use crate::data::cells::TrainingData;
 use crate::error::{DataError, TrainError};
+use crate::model::panel_model::PanelModel;
 use crate::ops::Ops;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,9 +99,12 @@ pub fn fit_all<O: Ops>(
     let p = std::mem::take(&mut trainer.position);
     trainer.release();
     let seconds = before.0 + begin.elapsed().as_secs_f64();
-    let of_run = |(models, run): (Vec<(_, Best)>, Run)| {
-        let fit = |(model, best): (_, Best)| Fit {
-            model,
+    let of_run = |(models, run): (Vec<(PanelModel, Best)>, Run)| {
+        let fit = |(mut model, best): (PanelModel, Best)| Fit {
+            model: {
+                calibrate(&mut model, data);
+                model
+            },
             history: run.history.clone(),
             steps: p.step,
             best_epoch: best.epoch,

@@ -4,6 +4,7 @@
 //! with the network at hand, `finish` trains the network on the frozen panel.
 mod across;
 mod batches;
+pub mod calibrate;
 pub mod checkpoint;
 pub mod consensus;
 mod evaluate;

@@ -1,6 +1,7 @@
 //! From a panel's network on a device to the model that is shipped.
 use super::stages::{Panel, Scaling, row};
 use crate::data::cells::TrainingData;
+use crate::model::calibration::Calibration;
 use crate::model::panel_model::{Dense, ModelTask, PanelGene, PanelModel};
 
 /// Makes the host model from a panel of one network, its arena and the genes' scores.
@@ -59,5 +60,6 @@ pub(super) fn model(
             })
             .collect(),
         transform: data.transform,
+        calibration: Calibration::default(),
     }
 }

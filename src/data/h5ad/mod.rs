@@ -7,7 +7,7 @@ pub(crate) mod frame;
 
 use super::dataset::Csr;
 use super::h5::{Group, Object, damaged};
-use super::input::{Axis, Described, Input, Result, Which, no_matrix};
+use super::input::{Axis, Described, Input, Piece, Result, Which, no_matrix};
 use super::stored::{Parts, Stored};
 use super::tidy::{tell, tidy};
 use super::values::Values;
@@ -170,6 +170,22 @@ impl Input for H5ad {
     }
     fn rows(&self, which: &Which) -> Result<Option<Parts>> {
         self.matrix(which)?.rows()
+    }
+    fn pieces(
+        &self,
+        which: &Which,
+        notices: &mut Vec<String>,
+        take: &mut dyn FnMut(Piece) -> Result<()>,
+    ) -> Result<()> {
+        self.matrix(which)?.pieces(notices, take)
+    }
+    fn gene_columns(&self, which: &Which) -> Result<Vec<String>> {
+        let own = self.var_of(which)?;
+        Ok(own.as_ref().unwrap_or(&self.var).columns())
+    }
+    fn gene_column(&self, which: &Which, name: &str) -> Result<Values> {
+        let own = self.var_of(which)?;
+        own.as_ref().unwrap_or(&self.var).column(name)
     }
     fn others(&self) -> Vec<String> {
         ["obsm", "varm", "obsp", "varp", "uns"]
