@@ -205,11 +205,15 @@ impl ModelError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::File { .. } => "check the path and its permissions",
-            Self::NoModel { .. } => "give the --out directory of a finished run, or a model.safetensors",
+            Self::NoModel { .. } => {
+                "give the --out directory of a finished run, or a model.safetensors"
+            }
             Self::Other(_) => {
                 "the model comes first, then the data: give a model.safetensors, or the --out directory of a run"
             }
-            Self::Newer { .. } => "use that version of yoto-gpu, or train the model anew with this one",
+            Self::Newer { .. } => {
+                "use that version of yoto-gpu, or train the model anew with this one"
+            }
             Self::Broken(_) => {
                 "copy the file again from where it was made, or train anew with yoto-gpu train"
             }

@@ -6,7 +6,9 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 use yoto_gpu::cli::check::run_table;
-use yoto_gpu::cli::{Cli, Command, bench, convert, devices, inspect, run, simulate};
+use yoto_gpu::cli::{
+    Cli, Command, bench, convert, devices, evaluate, inspect, predict, run, simulate,
+};
 
 fn main() -> ExitCode {
     let begin = Instant::now();
@@ -15,10 +17,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Train(mut args) => {
             if let Err(what) = args.config.resolve(args.resume) {
-                tell(&format!(
-                    "error: {what}\n\nFor more information, try 'yoto-gpu train --help'."
-                ));
-                return ExitCode::from(2);
+                return misused("train", &what);
             }
             let given = matches
                 .subcommand()
@@ -26,6 +25,14 @@ fn main() -> ExitCode {
                 .unwrap_or_default();
             run::run(*args, &given)
         }
+        Command::Predict(args) => match args.format() {
+            Ok(format) => predict::run(&args, format),
+            Err(what) => return misused("predict", &what),
+        },
+        Command::Evaluate(args) => match args.resolve() {
+            Ok(()) => evaluate::run(&args),
+            Err(what) => return misused("evaluate", &what),
+        },
         Command::Inspect(args) => inspect::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Simulate(args) => simulate::run(&args),
@@ -75,6 +82,14 @@ fn check(args: &bench::BenchArgs) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Wrong usage of a subcommand.
+fn misused(command: &str, what: &str) -> ExitCode {
+    tell(&format!(
+        "error: {what}\n\nFor more information, try 'yoto-gpu {command} --help'."
+    ));
+    ExitCode::from(2)
 }
 
 /// Writes to stderr, to whoever still listens.

@@ -1,11 +1,14 @@
 //! Flags and their help, one file a subcommand; what they do is the business of the stages.
+pub mod apply;
 pub mod bench;
 pub mod check;
 pub mod convert;
 mod cross;
 pub mod devices;
+pub mod evaluate;
 pub mod filters;
 pub mod inspect;
+pub mod predict;
 pub mod progress;
 pub mod read;
 pub mod reading;
@@ -40,6 +43,10 @@ pub struct Cli {
 pub enum Command {
     /// Pick a panel of k genes and train the network that reads only them
     Train(Box<train::TrainArgs>),
+    /// Apply a trained model to new cells: labels, probabilities, numbers
+    Predict(Box<predict::PredictArgs>),
+    /// Score a trained model on new cells with labels
+    Evaluate(Box<evaluate::EvaluateArgs>),
     /// Say what is in a file, without reading it whole, and how to train on it
     Inspect(inspect::InspectArgs),
     /// Write any file that train reads as a modern .h5ad

@@ -11,7 +11,7 @@ use crate::data::packed::MAX_PAGE_WORDS;
 use crate::data::split::{SplitSettings, split};
 use crate::data::store::Room;
 use crate::data::{self, demo, folds, prepare};
-use crate::error::{DataError, DeviceError, OutputError, TrainError};
+use crate::error::{DataError, DeviceError, ModelError, OutputError, TrainError};
 use crate::gpu::{Pick, matrix_is_wanted, pick};
 use crate::ops::Ops;
 use crate::report::batches::BatchScores;
@@ -45,7 +45,7 @@ macro_rules! failure_from {
         }
     )+};
 }
-failure_from!(DataError, DeviceError, OutputError, TrainError);
+failure_from!(DataError, DeviceError, ModelError, OutputError, TrainError);
 
 /// What a run that did not fail came to.
 #[derive(Debug)]

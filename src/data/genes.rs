@@ -26,11 +26,7 @@ fn unversioned(name: &str) -> &str {
         && letters.len() < id.len()
         && letters[..3].eq_ignore_ascii_case("ENS")
         && letters.bytes().all(|b| b.is_ascii_alphabetic());
-    if ensembl && digits(version) {
-        id
-    } else {
-        name
-    }
+    if ensembl && digits(version) { id } else { name }
 }
 
 type Key = fn(&str) -> String;
@@ -152,10 +148,20 @@ mod tests {
     #[test]
     fn what_may_be_several_is_refused() {
         let both = columns(&["Ins"], &["ins", "INS"]).unwrap_err();
-        assert!(both.contains("\"ins\" (column 0), \"INS\" (column 1)"), "{both}");
-        let versions = columns(&["ENSG00000000003"], &["ENSG00000000003.1", "ENSG00000000003.2"]);
+        assert!(
+            both.contains("\"ins\" (column 0), \"INS\" (column 1)"),
+            "{both}"
+        );
+        let versions = columns(
+            &["ENSG00000000003"],
+            &["ENSG00000000003.1", "ENSG00000000003.2"],
+        );
         assert!(versions.is_err());
-        assert!(columns(&["A", "a"], &["a"]).unwrap_err().contains("are both \"a\""));
+        assert!(
+            columns(&["A", "a"], &["a"])
+                .unwrap_err()
+                .contains("are both \"a\"")
+        );
         assert!(columns(&["A"], &["A", "A"]).is_err());
         // an exact name is no doubt, whatever else there is
         assert_eq!(columns(&["ins"], &["INS", "ins", "Ins"]), Ok(vec![Some(1)]));

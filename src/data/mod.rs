@@ -1,6 +1,7 @@
 //! From a file to cells that can be trained on: `open -> Dataset -> prepare -> Prepared -> split`.
 //!
 //! The test cells leave the split as a [`cells::SealedTest`], which training cannot read.
+pub mod annotate;
 mod assign;
 mod batch;
 pub mod budget;
@@ -11,9 +12,9 @@ mod convert;
 pub mod dataset;
 pub mod demo;
 mod eigen;
-mod genes;
 pub mod filter;
 pub mod folds;
+mod genes;
 mod h5;
 mod h5ad;
 mod input;
@@ -25,6 +26,7 @@ mod loaded;
 mod loom;
 pub mod matrix;
 mod mtx;
+pub mod new_labels;
 mod open;
 pub mod packed;
 pub mod panel;
@@ -47,6 +49,6 @@ pub mod values;
 mod write;
 
 pub use convert::{Conversion, convert};
-pub use input::Which;
 pub(crate) use h5::SIGNATURE as HDF5_SIGNATURE;
-pub use open::{Options, open, open_rows};
+pub use input::Which;
+pub use open::{Options, columns_of, open, open_rows};

@@ -79,8 +79,12 @@ pub fn read(path: &Path, request: &Request) -> Result<PanelCells> {
     let shown = path.display().to_string();
     let named = |e: DataError| DataError::new(format!("{shown}: {}", e.what), e.hint);
     let mut options = request.options.clone();
-    options.columns.extend(request.totals.clone());
-    options.columns.dedup();
+    let more = request
+        .totals
+        .iter()
+        .filter(|t| !options.columns.contains(*t));
+    let more: Vec<String> = more.cloned().collect();
+    options.columns.extend(more);
     let load = |input: &dyn Input, notices: &mut Vec<String>| gather(input, request, notices);
     let (dataset, gathered) = all(path, &options, load)?;
     let mut notices = dataset.notices;
@@ -183,7 +187,9 @@ impl Gathered {
     fn add(&mut self, piece: &Piece, places: &[u32], k: usize, all_matter: bool) {
         let mut seen = look(&piece.rows, piece.first);
         if !piece.by_cells {
-            seen.bad = seen.bad.map(|(gene, cell, v)| (cell as usize, gene as u32, v));
+            seen.bad = seen
+                .bad
+                .map(|(gene, cell, v)| (cell as usize, gene as u32, v));
         }
         self.seen.integers &= seen.integers;
         self.seen.max = self.seen.max.max(seen.max);
@@ -292,9 +298,9 @@ fn absent(
     let better = there.iter().filter_map(count).max();
     let example = var_names.first().map_or("", String::as_str);
     let hint = match (better, &request.gene_column) {
-        (Some((n, column)), _) => format!(
-            "the var column {column:?} has {n} of them: --gene-column {column:?}"
-        ),
+        (Some((n, column)), _) => {
+            format!("the var column {column:?} has {n} of them: --gene-column {column:?}")
+        }
         (None, _) if here == 0 => format!(
             "the file names its genes as {example:?}, the model as {:?}: name a column of var with such ids (--gene-column)",
             panel.first().copied().unwrap_or_default()
@@ -307,7 +313,11 @@ fn absent(
     DataError::new(
         format!(
             "{} of the model's {} genes are not in the file: {}",
-            if here == 0 { "all".into() } else { missing.len().to_string() },
+            if here == 0 {
+                "all".into()
+            } else {
+                missing.len().to_string()
+            },
             panel.len(),
             listed(missing)
         ),

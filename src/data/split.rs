@@ -181,6 +181,11 @@ pub fn split(
         ));
     }
     notices.extend(left_out(&genes.counts));
+    if validation.is_empty() {
+        notices.push(
+            "there are no validation cells: the last epoch is taken, and probabilities are not calibrated".into(),
+        );
+    }
     let mut column_of = vec![u32::MAX; x.n_vars()];
     for (gene, var) in genes.index.iter().enumerate() {
         column_of[*var as usize] = gene as u32;

@@ -74,7 +74,12 @@ pub(super) fn enough(
 ///
 /// # Errors
 /// A column of words, a total that is missing, negative, infinite or below the panel's counts.
-pub(super) fn given(name: &str, column: &Column, panel: &[f64], obs: &[String]) -> Result<Vec<f64>> {
+pub(super) fn given(
+    name: &str,
+    column: &Column,
+    panel: &[f64],
+    obs: &[String],
+) -> Result<Vec<f64>> {
     let Column::Numeric(totals) = column else {
         return Err(DataError::new(
             format!("--totals: the obs column {name:?} holds words, not numbers"),
@@ -119,9 +124,15 @@ mod tests {
     #[test]
     fn totals_are_held_against_the_counts() {
         let obs = ["a".to_owned(), "b".to_owned()];
-        let with = |totals: [f64; 2]| given("t", &Column::Numeric(totals.into()), &[5.0, 0.0], &obs);
+        let with =
+            |totals: [f64; 2]| given("t", &Column::Numeric(totals.into()), &[5.0, 0.0], &obs);
         assert_eq!(with([5.0, 0.0]).unwrap(), [5.0, 0.0]);
-        for wrong in [[4.0, 1.0], [f64::NAN, 1.0], [9.0, -1.0], [9.0, f64::INFINITY]] {
+        for wrong in [
+            [4.0, 1.0],
+            [f64::NAN, 1.0],
+            [9.0, -1.0],
+            [9.0, f64::INFINITY],
+        ] {
             assert!(with(wrong).is_err(), "{wrong:?}");
         }
         let words = Column::Categorical {

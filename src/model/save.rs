@@ -333,7 +333,10 @@ mod tests {
             m.insert("no such field yet".into(), 1.into());
         });
         let text = PanelModel::from_bytes(&new).unwrap_err().to_string();
-        assert!(text.contains("9.1.0") && text.contains("format 3"), "{text}");
+        assert!(
+            text.contains("9.1.0") && text.contains("format 3"),
+            "{text}"
+        );
         // the same content without its checksum is damaged
         assert!(PanelModel::from_bytes(&changed(&|m| drop(m.remove("checksum")))).is_err());
     }

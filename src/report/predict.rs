@@ -3,8 +3,9 @@ use super::metrics::{self, Classification, Reconstruction, Regression};
 use crate::data::cells::{Targets, TaskKind, TestCells};
 use crate::data::components;
 use crate::data::dataset::Csr;
-use crate::model::panel_model::PanelModel;
+use crate::model::panel_model::{Outputs, PanelModel};
 use crate::ops::MISSING;
+use crate::train::calibrate::outputs;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -35,18 +36,18 @@ pub(super) fn panel_values(x: &Csr, columns: &[u32], cells: std::ops::Range<usiz
 /// file.
 #[must_use]
 pub fn predict(model: &PanelModel, x: &Csr) -> Vec<Predicted> {
+    decode(model, &outputs_of(model, x).logits)
+}
+
+/// What the model makes of every cell of `x`, which holds all genes of the training file.
+#[must_use]
+pub fn outputs_of(model: &PanelModel, x: &Csr) -> Outputs {
     let columns: Vec<u32> = model.genes.iter().map(|g| g.index).collect();
-    let pieces: Vec<Vec<f32>> = (0..x.n_obs.div_ceil(PIECE))
+    let values: Vec<f32> = (0..x.n_obs.div_ceil(PIECE))
         .into_par_iter()
-        .map(|i| {
-            model.logits(&panel_values(
-                x,
-                &columns,
-                i * PIECE..x.n_obs.min((i + 1) * PIECE),
-            ))
-        })
+        .flat_map_iter(|i| panel_values(x, &columns, i * PIECE..x.n_obs.min((i + 1) * PIECE)))
         .collect();
-    decode(model, &pieces.concat())
+    outputs(model, &values)
 }
 
 /// Predictions from logits (n_cells x the tasks' widths added up), with calibrated probabilities.

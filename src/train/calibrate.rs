@@ -288,7 +288,13 @@ mod tests {
     #[test]
     fn quantiles_are_those_of_numpy() {
         let values = vec![4.0, 1.0, 3.0, 2.0, 10.0];
-        for (q, expected) in [(0.0, 1.0), (0.5, 3.0), (0.25, 2.0), (0.97, 9.28), (1.0, 10.0)] {
+        for (q, expected) in [
+            (0.0, 1.0),
+            (0.5, 3.0),
+            (0.25, 2.0),
+            (0.97, 9.28),
+            (1.0, 10.0),
+        ] {
             let got = quantile(values.clone(), q);
             assert!((got - expected).abs() < 1e-12, "{q}: {got}");
         }
