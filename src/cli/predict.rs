@@ -124,7 +124,12 @@ pub fn run(args: &PredictArgs, format: Format) -> Result<Outcome, Failure> {
                 force: true,
             };
             let notices: Result<Vec<String>, Failure> = target.make_with(".h5ad", |path| {
-                Ok(annotate(&args.apply.data, path, &how, &annotations)?)
+                Ok(annotate(
+                    &args.apply.data,
+                    (path, &args.out),
+                    &how,
+                    &annotations,
+                )?)
             });
             for notice in notices? {
                 reporter.say(&format!("note: {notice}"));

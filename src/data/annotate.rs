@@ -50,15 +50,15 @@ fn is_plain(path: &Path) -> bool {
     root.has("X") && group("obs") && group("var")
 }
 
-/// Fills the empty file at `to` with the file at `from` and the annotations. Gives what the user should
-/// know.
+/// Fills the empty file at `to` with the file at `from` and the annotations; it is `out` for the user. Gives
+/// what the user should know.
 ///
 /// # Errors
 /// A file that cannot be read or written; one that HDF5's library does not open, such as one whose writer
 /// was killed.
 pub fn annotate(
     from: &Path,
-    to: &Path,
+    (to, out): (&Path, &Path),
     how: &Conversion,
     annotations: &Annotations,
 ) -> Result<Vec<String>> {
@@ -66,7 +66,7 @@ pub fn annotate(
     let named = |e: DataError| DataError::new(prefixed(&shown, &e.what), e.hint);
     let mut notices = Vec::new();
     if is_plain(from) {
-        copy(from, to).map_err(|e| full(&e))?;
+        copy(from, to).map_err(|e| full(out, &e))?;
     } else {
         notices.push(format!(
             "{shown} is no .h5ad of AnnData 0.7 or later with an X: it is converted first"
@@ -135,10 +135,10 @@ pub fn annotate(
                 "{shown}: predictions cannot be added to a copy of it: {}",
                 first(&e)
             ),
-            "check that the disk has space for a copy of the file; or ask for --format csv",
+            "check that the disk of --out has space for a copy of the file; or ask for --format csv",
         )
     })?;
-    file.close().map_err(|e| full(&e))?;
+    file.close().map_err(|e| full(out, &e))?;
     Ok(notices)
 }
 
@@ -171,12 +171,16 @@ fn genes(
 }
 
 fn first(e: &dyn std::fmt::Display) -> String {
-    e.to_string().lines().next().unwrap_or_default().to_owned()
+    let text = e.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    // HDF5 goes on with the time, the file's number and the like
+    line.split(": time =").next().unwrap_or(line).to_owned()
 }
 
-fn full(e: &dyn std::fmt::Display) -> DataError {
+fn full(to: &Path, e: &dyn std::fmt::Display) -> DataError {
+    let to = to.display();
     DataError::new(
-        format!("the copy cannot be written: {}", first(e)),
+        format!("{to}: the copy cannot be written: {}", first(e)),
         "free some space, or name a file on another disk; what was there before is untouched",
     )
 }

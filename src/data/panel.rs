@@ -310,19 +310,16 @@ fn absent(
             missing.len()
         ),
     };
-    DataError::new(
+    let what = if here == 0 {
+        format!("none of the model's {} genes is in the file", panel.len())
+    } else {
+        let n = missing.len();
         format!(
-            "{} of the model's {} genes are not in the file: {}",
-            if here == 0 {
-                "all".into()
-            } else {
-                missing.len().to_string()
-            },
-            panel.len(),
-            listed(missing)
-        ),
-        hint,
-    )
+            "{n} of the model's {} genes are not in the file",
+            panel.len()
+        )
+    };
+    DataError::new(format!("{what}: {}", listed(missing)), hint)
 }
 
 /// What is strange about these values for the model.

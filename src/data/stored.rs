@@ -1,10 +1,8 @@
 //! Matrices in HDF5, sparse or dense, by cells or by genes, read in bounded slices into [`Csr`].
 use super::dataset::Csr;
 use super::h5::{Dataset, Group, Kind, SLICE, damaged, no_memory};
-use super::input::{Described, Piece, Result, SAMPLE};
-use super::tidy::{tell, tidy};
+use super::input::{Described, Result, SAMPLE};
 use crate::error::DataError;
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// A matrix of cells x genes.
@@ -12,10 +10,10 @@ pub(crate) struct Stored {
     n_obs: usize,
     n_vars: usize,
     name: String,
-    form: Form,
+    pub(super) form: Form,
 }
 
-enum Form {
+pub(super) enum Form {
     Sparse {
         /// A pointer a cell; otherwise one a gene.
         by_cells: bool,
@@ -30,14 +28,6 @@ enum Form {
     },
 }
 
-/// Stored values of a block of rows.
-const BLOCK: usize = 1 << 20;
-/// Of these, what one thread takes at once.
-const PIECE: usize = 1 << 15;
-
-/// Takes the first row of a piece and its rows.
-pub(crate) type Take<'a> = &'a mut dyn FnMut(usize, Csr) -> Result<()>;
-
 /// A sparse matrix that goes by cells, to be read piece by piece.
 pub(crate) struct Parts {
     /// Genes.
@@ -48,51 +38,6 @@ pub(crate) struct Parts {
     pub(crate) indices: Dataset,
     /// The values.
     pub(crate) data: Dataset,
-}
-
-impl Parts {
-    /// Hands the rows to `take` in blocks of about [`BLOCK`] values, tidy; gives what was put in order, as
-    /// [`tidy`] does.
-    pub(crate) fn blocks(&self, take: Take) -> Result<(usize, usize)> {
-        blocks(&self.pointers, &self.indices, &self.data, self.n_vars, take)
-    }
-}
-
-/// Rows of a sparse matrix of `minor` columns, block by block.
-fn blocks(
-    pointers: &[usize],
-    indices: &Dataset,
-    data: &Dataset,
-    minor: usize,
-    take: Take,
-) -> Result<(usize, usize)> {
-    let n = pointers.len() - 1;
-    let (mut first, mut changed) = (0, (0, 0));
-    while first < n {
-        let from = pointers[first];
-        let mut last = first + 1;
-        while last < n && pointers[last + 1] - from <= BLOCK {
-            last += 1;
-        }
-        let range = from..pointers[last];
-        let mut block = Csr {
-            n_obs: last - first,
-            n_vars: minor,
-            indptr: pointers[first..=last].iter().map(|p| p - from).collect(),
-            indices: indices.slice::<u32>(range.clone())?,
-            values: data.slice::<f32>(range.clone())?,
-        };
-        let pieces = block.indices.par_chunks(PIECE);
-        let highest = pieces.filter_map(|p| p.iter().max()).max();
-        if highest.is_some_and(|g| *g as usize >= minor) {
-            return Err(out_of_range(indices, range, minor));
-        }
-        let (unsorted, duplicates) = tidy(&mut block);
-        changed = (changed.0 + unsorted, changed.1 + duplicates);
-        take(first, block)?;
-        first = last;
-    }
-    Ok(changed)
 }
 
 fn check_numbers(set: &Dataset) -> Result<()> {
@@ -235,50 +180,8 @@ impl Stored {
         })
     }
 
-    /// Hands it over in pieces, of whole cells or, where it goes by genes, of whole genes (rows are then
-    /// genes); tells of what was put in order.
-    pub(crate) fn pieces(
-        &self,
-        notices: &mut Vec<String>,
-        take: &mut dyn FnMut(Piece) -> Result<()>,
-    ) -> Result<()> {
-        match &self.form {
-            Form::Sparse {
-                by_cells,
-                indptr,
-                indices,
-                data,
-            } => {
-                let (by_cells, minor) = (*by_cells, self.minor(*by_cells));
-                let pointers = self.pointers(indptr, data.len())?;
-                let changed = blocks(&pointers, indices, data, minor, &mut |first, rows| {
-                    take(Piece {
-                        by_cells,
-                        first,
-                        rows,
-                    })
-                })?;
-                // where rows are genes, the order of cells within them is nobody's matter
-                tell((changed.0 * usize::from(by_cells), changed.1), notices);
-                Ok(())
-            }
-            Form::Dense { by_cells, set } => {
-                let at_once = rows_at_once(set);
-                for first in (0..set.shape[0]).step_by(at_once) {
-                    let rows = set.slice::<f32>(first..set.shape[0].min(first + at_once))?;
-                    take(Piece {
-                        by_cells: *by_cells,
-                        first,
-                        rows: sparse_rows(&rows, set.row()),
-                    })?;
-                }
-                Ok(())
-            }
-        }
-    }
-
     /// Columns of a row.
-    fn minor(&self, by_cells: bool) -> usize {
+    pub(super) fn minor(&self, by_cells: bool) -> usize {
         if by_cells { self.n_vars } else { self.n_obs }
     }
 
@@ -325,7 +228,7 @@ impl Stored {
         })
     }
 
-    fn pointers(&self, set: &Dataset, nnz: usize) -> Result<Vec<usize>> {
+    pub(super) fn pointers(&self, set: &Dataset, nnz: usize) -> Result<Vec<usize>> {
         let pointers = set.numbers::<i64>()?;
         let ordered = pointers.windows(2).all(|w| w[0] <= w[1]);
         if !ordered || pointers.first() != Some(&0) || pointers.last() != Some(&(nnz as i64)) {
@@ -394,7 +297,7 @@ fn reserve<T>(n: usize) -> Result<Vec<T>> {
 
 /// Rows of a dense matrix that are read at once: whole chunks, so that none is unpacked twice, unless one
 /// is very tall.
-fn rows_at_once(set: &Dataset) -> usize {
+pub(super) fn rows_at_once(set: &Dataset) -> usize {
     let rows = (SLICE / set.row()).max(1);
     match set.chunk().and_then(|c| c.first().copied()) {
         Some(chunk) if chunk.saturating_mul(set.row()) <= 16 * SLICE => {
@@ -402,20 +305,6 @@ fn rows_at_once(set: &Dataset) -> usize {
         }
         _ => rows,
     }
-}
-
-/// What is not zero of dense rows.
-fn sparse_rows(rows: &[f32], n_columns: usize) -> Csr {
-    let mut x = Csr::zeros(0, n_columns);
-    for row in rows.chunks_exact(n_columns) {
-        for (column, &value) in row.iter().enumerate().filter(|(_, v)| **v != 0.0) {
-            x.indices.push(column as u32);
-            x.values.push(value);
-        }
-        x.n_obs += 1;
-        x.indptr.push(x.values.len());
-    }
-    x
 }
 
 /// What is not zero of a dense matrix, by its rows.

@@ -9,7 +9,7 @@
 use super::calibration::Calibration;
 use super::checksum;
 use super::panel_model::{Dense, ModelTask, PanelGene, PanelModel};
-use crate::data::cells::{TaskKind, Transform};
+use crate::data::cells::Transform;
 use crate::error::ModelError;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -39,9 +39,9 @@ struct Metadata {
     settings: Value,
 }
 
-type Result<T> = std::result::Result<T, ModelError>;
+pub(super) type Result<T> = std::result::Result<T, ModelError>;
 
-fn broken(what: impl ToString) -> ModelError {
+pub(super) fn broken(what: impl ToString) -> ModelError {
     ModelError::Broken(what.to_string())
 }
 
@@ -165,56 +165,6 @@ impl PanelModel {
         })?;
         Self::from_bytes(&bytes).map_err(|e| e.of(path))
     }
-
-    /// Whether all parts fit together, so that [`PanelModel::logits`] cannot go wrong.
-    fn check(&self) -> Result<()> {
-        if self.genes.is_empty() || self.layers.is_empty() || self.tasks.is_empty() {
-            return Err(broken("it has no genes, no layers or no tasks"));
-        }
-        let finite = |v: &[f32]| v.iter().all(|x| x.is_finite());
-        for gene in &self.genes {
-            if !finite(&[gene.score, gene.mean, gene.inv_sd, gene.clip]) {
-                return Err(broken(format!(
-                    "gene {:?}: a value is not finite",
-                    gene.name
-                )));
-            }
-        }
-        let mut width = self.genes.len();
-        for (i, layer) in self.layers.iter().enumerate() {
-            let shape = (layer.n_in, layer.n_out);
-            let fits = layer.n_in == width
-                && layer.n_in.checked_mul(layer.n_out) == Some(layer.w.len())
-                && layer.n_out == layer.b.len();
-            if !fits {
-                let what = format!("layer {i} is {shape:?}, {width} inputs are needed");
-                return Err(broken(what));
-            }
-            if !finite(&layer.w) || !finite(&layer.b) {
-                return Err(broken(format!("layer {i}: a value is not finite")));
-            }
-            width = layer.n_out;
-        }
-        for task in &self.tasks {
-            let fits = match &task.kind {
-                TaskKind::Classification { classes } => !classes.is_empty(),
-                TaskKind::Regression { mean, sd } => mean.is_finite() && sd.is_finite(),
-                TaskKind::Component { sd, share } => sd.is_finite() && share.is_finite(),
-            };
-            if !fits {
-                return Err(broken(format!(
-                    "task {:?}: no classes or no scale",
-                    task.name
-                )));
-            }
-        }
-        let heads: usize = self.tasks.iter().map(|t| t.kind.width()).sum();
-        if heads != width {
-            let what = format!("the last layer gives {width} values, the tasks need {heads}");
-            return Err(broken(what));
-        }
-        self.calibration.check(self.genes.len(), self.tasks.len())
-    }
 }
 
 /// What is in a file that is no safetensors file: one that was cut short, or something else.
@@ -251,6 +201,7 @@ fn floats(tensors: &SafeTensors, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::cells::TaskKind;
     use crate::model::calibration::{Certainty, Known};
 
     fn model() -> PanelModel {

@@ -181,7 +181,15 @@ impl Evaluated {
         };
         for (name, value) in named(&self.scores) {
             let interval = shown(&self.intervals, name);
-            let _ = writeln!(s, "  {:<18} {value:.3}{interval}", name.replace('_', " "));
+            let name = match name {
+                "macro_f1" => "macro-F1".to_owned(),
+                "weighted_f1" => "weighted F1".to_owned(),
+                "r2" => "R2".to_owned(),
+                "pearson" => "Pearson".to_owned(),
+                "mae" => "mean absolute error".to_owned(),
+                other => other.replace('_', " "),
+            };
+            let _ = writeln!(s, "  {name:<19} {value:.3}{interval}");
         }
         if let Some(c) = &self.calibration {
             let r = &c.calibrated;

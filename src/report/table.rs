@@ -152,17 +152,25 @@ impl<W: Write> Csv<W> {
     }
 }
 
+/// What the disk or the pipe said.
+fn plain(e: csv::Error) -> std::io::Error {
+    match e.into_kind() {
+        csv::ErrorKind::Io(e) => e,
+        other => std::io::Error::other(format!("{other:?}")),
+    }
+}
+
 impl<W: Write> Sink for Csv<W> {
     fn add(&mut self, names: &[String], columns: &[Column]) -> std::io::Result<()> {
         if !self.begun {
             self.begun = true;
             let heads = columns.iter().map(|c| c.name.as_str());
-            self.out
-                .write_record(std::iter::once("obs_names").chain(heads))?;
+            let head = std::iter::once("obs_names").chain(heads);
+            self.out.write_record(head).map_err(plain)?;
         }
         let mut field = Vec::new();
         for (i, name) in names.iter().enumerate() {
-            self.out.write_field(name)?;
+            self.out.write_field(name).map_err(plain)?;
             for column in columns {
                 field.clear();
                 match &column.values {
@@ -173,9 +181,9 @@ impl<W: Write> Sink for Csv<W> {
                     Values::Shares(v) => write!(field, "{:.6}", v[i])?,
                     Values::Numbers(v) => write!(field, "{}", v[i])?,
                 }
-                self.out.write_field(&field)?;
+                self.out.write_field(&field).map_err(plain)?;
             }
-            self.out.write_record(None::<&[u8]>)?;
+            self.out.write_record(None::<&[u8]>).map_err(plain)?;
         }
         Ok(())
     }
