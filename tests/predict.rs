@@ -262,6 +262,7 @@ fn files_of_every_format_get_an_annotated_copy() {
     let dir = tempfile::tempdir().expect("tempdir");
     let labels = fixture("formats/labels.tsv");
     let labels = arg(&labels);
+    let mut made = Vec::new();
     for (name, more) in [
         ("anndata_0.7.h5ad", &["--label", "cell_type"][..]),
         ("anndata_0.6.h5ad", &["--raw", "--label", "cell_type"]),
@@ -273,7 +274,8 @@ fn files_of_every_format_get_an_annotated_copy() {
         ("loompy.loom", &["--layer", "spliced", "--regress", "score"]),
         ("dense.csv", &["--regress", "batch"]),
     ] {
-        let (run, out) = (dir.path().join("run"), dir.path().join("out.h5ad"));
+        let run = dir.path().join("run");
+        let out = dir.path().join(format!("{}.h5ad", made.len()));
         let small = [
             "--genes",
             "2",
@@ -307,14 +309,19 @@ fn files_of_every_format_get_an_annotated_copy() {
         let task = more[more.len() - 1];
         let new = read(&out, &[&format!("yoto_{task}")]);
         assert_eq!(new.obs_names.len(), 12, "{name}");
-        if let Some(python) = python() {
-            let script = "import sys, anndata; a = anndata.read_h5ad(sys.argv[1]); assert a.obsm['X_yoto'].shape == (12, 2) and 'yoto_score' in a.var";
-            let output = Command::new(python)
-                .args(["-c", script, arg(&out)])
-                .output();
-            let output = output.expect("Python starts");
-            assert!(output.status.success(), "{name}: {}", text(&output.stderr));
-        }
+        made.push(out);
+    }
+    if let Some(python) = python() {
+        let script = "
+import sys, anndata
+for path in sys.argv[1:]:
+    a = anndata.read_h5ad(path)
+    assert a.obsm['X_yoto'].shape == (12, 2) and 'yoto_score' in a.var, path
+";
+        let mut command = Command::new(python);
+        command.args(["-c", script]).args(&made);
+        let output = command.output().expect("Python starts");
+        assert!(output.status.success(), "{}", text(&output.stderr));
     }
 }
 

@@ -53,9 +53,10 @@ fn models_that_are_none_are_named() {
     with(&model[..300], &["cut short or damaged"]);
     with(b"", &["an empty file"]);
     with(b"rank,gene,score,index\n", &["this is no model"]);
-    let text = String::from_utf8_lossy(&model).into_owned();
-    assert!(text.contains("\\\"format\\\":2"));
-    let at = text.find("\\\"format\\\":2").expect("the format") + 11;
+    let format = b"\\\"format\\\":";
+    let at = model.windows(format.len()).position(|w| w == format);
+    let at = at.expect("the format") + format.len();
+    assert_eq!(model[at], b'2');
     let mut newer = model.clone();
     newer[at] = b'7';
     with(
@@ -85,8 +86,8 @@ fn models_that_are_none_are_named() {
     assert!(!out.exists());
 }
 
-/// The demo with other gene names, the own ones in the column `symbol` of `var`.
-fn renamed(dir: &Path, name: impl Fn(usize, &str) -> String) -> PathBuf {
+/// The demo with other gene names, the own ones in this column of `var`.
+fn renamed(dir: &Path, column: &str, name: impl Fn(usize, &str) -> String) -> PathBuf {
     let path = dir.join("renamed.h5ad");
     std::fs::write(&path, std::fs::read(demo()).expect("the demo")).expect("a copy");
     let old = open(&demo(), &Options::default())
@@ -104,9 +105,9 @@ fn renamed(dir: &Path, name: impl Fn(usize, &str) -> String) -> PathBuf {
         .enumerate()
         .map(|(i, n)| unicode(&name(i, n)))
         .collect();
-    let symbols: Vec<_> = old.iter().map(|n| unicode(n)).collect();
+    let own: Vec<_> = old.iter().map(|n| unicode(n)).collect();
     var.unlink(&index).expect("the index");
-    for (name, values) in [(index.as_str(), &names), ("symbol", &symbols)] {
+    for (name, values) in [(index.as_str(), &names), (column, &own)] {
         var.new_dataset_builder()
             .with_data(values)
             .create(name)
@@ -122,14 +123,14 @@ fn genes_match_by_case_version_or_column_and_absent_ones_are_named() {
     let genes = rows(&std::fs::read(run.join("panel.csv")).expect("panel.csv"));
     let genes = column(&genes, "gene");
     let (expected, _) = done(&["predict", arg(&run), arg(&demo())]);
-    let lower = renamed(dir.path(), |_, n| n.to_lowercase());
+    let lower = renamed(dir.path(), "symbol", |_, n| n.to_lowercase());
     let (same, said) = done(&["predict", arg(&run), arg(&lower)]);
     assert!(same == expected);
     assert!(
         said.contains("8 genes of the model were matched by letters of another case"),
         "{said}"
     );
-    let ids = renamed(dir.path(), |i, _| format!("ENSG{i:011}.3"));
+    let ids = renamed(dir.path(), "symbol", |i, _| format!("ENSG{i:011}.3"));
     let base = ["predict", arg(&run), arg(&ids)];
     refused(
         &base,
@@ -145,38 +146,37 @@ fn genes_match_by_case_version_or_column_and_absent_ones_are_named() {
     );
     let (same, _) = done(&[&base[..], &["--gene-column", "symbol"]].concat());
     assert!(same == expected);
-    // a gene under two names, and one that is not there
-    let twice = |i: usize, n: &str| match n {
-        n if n == genes[1] => "absent".to_owned(),
-        n if n == genes[0] => n.to_lowercase(),
-        _ if i % 500 == 7 && !genes.iter().any(|g| g == n) => genes[0].to_uppercase() + "x",
-        n => n.to_owned(),
+    // one that is not there
+    let one = |_: usize, n: &str| if n == genes[1] { "absent" } else { n }.to_owned();
+    let base = |path: &Path| ["predict", arg(&run), arg(path)].map(String::from);
+    let with = |path: &Path, more: &[&str], words: &[&str]| {
+        let base = base(path);
+        let base: Vec<&str> = base.iter().map(String::as_str).collect();
+        refused(&[&base[..], more].concat(), words);
     };
-    let changed = renamed(dir.path(), twice);
-    let base = ["predict", arg(&run), arg(&changed)];
-    refused(
-        &base,
-        &[
-            "1 of the model's 8 genes are not in the file",
-            &genes[1],
-            "--max-missing 1",
-        ],
+    let path = renamed(dir.path(), "symbol", one);
+    let what = "1 of the model's 8 genes are not in the file";
+    with(&path, &[], &[what, &genes[1], "--gene-column \"symbol\""]);
+    with(
+        &path,
+        &["--gene-column", "symbol", "--layer", "x"],
+        &["no layer"],
     );
-    let (others, said) = done(&[&base[..], &["--max-missing", "1"]].concat());
+    let (others, said) = done(&["predict", arg(&run), arg(&path), "--max-missing", "1"]);
     assert!(others != expected && others.lines().count() == expected.lines().count());
     assert!(
         said.contains("warning: 1 of the model's 8 genes") && said.contains(&genes[1]),
         "{said}"
     );
-    let both = renamed(dir.path(), |i, n| match n {
-        n if n == genes[0] => n.to_lowercase() + "q",
-        n if i % 2 == 0 || genes.iter().any(|g| g == n) => n.to_owned(),
-        _ => genes[0].to_lowercase(),
-    });
-    refused(
-        &["predict", arg(&run), arg(&both), "--gene-column", "_index"],
-        &["no var column"],
-    );
+    // one that may be two: neither has the exact name
+    let other = |n: &str| genes[0][..1].to_uppercase() + &n[1..].to_lowercase();
+    let two = |i: usize, n: &str| match n {
+        n if n == genes[0] => n.to_lowercase(),
+        _ if i == 3 => other(&genes[0]),
+        n => n.to_owned(),
+    };
+    let path = renamed(dir.path(), "symbol", two);
+    with(&path, &[], &["may be 2 genes of the file", "--gene-column"]);
 }
 
 #[test]
