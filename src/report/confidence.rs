@@ -199,23 +199,23 @@ pub fn confidence(
 mod tests {
     use super::*;
 
-    /// Figures by hand: probabilities 0.8 (right), 0.8 (wrong), 0.6 (right) of two classes.
+    /// Figures by hand: probabilities 0.79 (right), 0.79 (wrong), 0.6 (right) of two classes.
     #[test]
     fn figures_are_those_by_hand() {
         let logit = |p: f64| [(p / (1.0 - p)).ln() as f32, 0.0];
-        let rows = [logit(0.8), logit(0.8), logit(0.6), logit(0.9)];
+        let rows = [logit(0.79), logit(0.79), logit(0.6), logit(0.9)];
         let rows: Vec<&[f32]> = rows.iter().map(|r| r.as_slice()).collect();
         let labels = [0, 1, 0, MISSING];
         let r = reliability(&rows, &labels, 1.0);
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
-        // one bin with 0.8 twice (half right), one with 0.6 (right)
-        close(r.ece, (2.0 * 0.3 + 0.4) / 3.0);
-        close(r.nll, -(0.8f64.ln() + 0.2f64.ln() + 0.6f64.ln()) / 3.0);
-        close(r.brier, (0.08 + 1.28 + 0.32) / 3.0);
+        // one bin with 0.79 twice (half right), one with 0.6 (right)
+        close(r.ece, (2.0 * 0.29 + 0.4) / 3.0);
+        close(r.nll, -(0.79f64.ln() + 0.21f64.ln() + 0.6f64.ln()) / 3.0);
+        close(r.brier, (0.0882 + 1.2482 + 0.32) / 3.0);
         assert_eq!(r.bins.iter().map(|b| b.cells).sum::<usize>(), 3);
         let twelfth = &r.bins[11];
         assert_eq!((twelfth.cells, twelfth.accuracy), (2, 0.5));
-        close(twelfth.probability, 0.8);
+        close(twelfth.probability, 0.79);
         assert!(r.bins[0].accuracy.is_nan());
         // a hot model is less sure, and here better
         let hot = reliability(&rows, &labels, 2.0);
