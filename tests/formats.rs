@@ -405,3 +405,45 @@ fn converted_files_read_as_their_source() {
         "nothing is left behind"
     );
 }
+
+#[test]
+fn conversion_keeps_what_raw_says_of_its_genes() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (from, to) = (dir.path().join("in.h5ad"), dir.path().join("out.h5ad"));
+    std::fs::copy(fixture("modern.h5ad"), &from).expect("copy");
+    let values = {
+        let file = hdf5::File::open_rw(&from).expect("open");
+        let var = file.group("raw/var").expect("raw/var");
+        let n = var.dataset("_index").expect("index").size();
+        let values: Vec<f64> = (0..n).map(|i| i as f64 / 4.0).collect();
+        let builder = var.new_dataset_builder().with_data(&values);
+        let column = builder.create("mean").expect("column");
+        // as AnnData marks one
+        for (key, value) in [("encoding-type", "array"), ("encoding-version", "0.2.0")] {
+            let value: hdf5::types::VarLenUnicode = value.parse().expect("text");
+            let attr = column.new_attr::<hdf5::types::VarLenUnicode>();
+            let attr = attr.create(key).expect("attribute");
+            attr.write_scalar(&value).expect("attribute");
+        }
+        let name: hdf5::types::VarLenUnicode = "mean".parse().expect("text");
+        var.delete_attr("column-order").expect("attribute");
+        let order = var.new_attr::<hdf5::types::VarLenUnicode>().shape(1);
+        let order = order.create("column-order").expect("attribute");
+        order.write(&[name]).expect("attribute");
+        values
+    };
+    let conversion = |which| Conversion {
+        which,
+        force: true,
+        ..Conversion::default()
+    };
+    let read = |place: &str| {
+        let file = hdf5::File::open(&to).expect("open");
+        file.dataset(place).and_then(|d| d.read_raw::<f64>())
+    };
+    convert(&from, &to, &conversion(Which::X)).expect("converts");
+    assert_eq!(read("raw/var/mean").expect("column"), values);
+    assert!(read("var/mean").is_err(), "a column of the other genes");
+    convert(&from, &to, &conversion(Which::Raw)).expect("converts");
+    assert_eq!(read("var/mean").expect("column"), values);
+}

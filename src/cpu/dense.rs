@@ -5,7 +5,7 @@
 //! beside many other builds, 4096 x 512 x 512 ran at 31 and 30 GFLOP/s against 7 for
 //! [`twin::linear::Product`]. What `Product` gains inside a step has not been measured.
 use super::step::{gate_of, moments_of, part, part_mut};
-use super::{Cpu, SERIAL_WORK, rows};
+use super::{Cpu, SERIAL_WORK, rows, wide};
 use crate::kernels::{heads::Heads, linear::Linear};
 use crate::ops::{FBuf, UBuf, stride};
 use crate::reference as twin;
@@ -46,13 +46,17 @@ pub(super) fn linear_forward<T: Real>(
                 width: n_out,
             };
             rows(out, ROWS * n_out, n * n_in * n_out, |c, out| {
-                arch.dispatch(|| {
-                    for y in out.chunks_exact_mut(n_out) {
-                        y.copy_from_slice(bias);
-                    }
-                    product.add(c * ROWS, out);
-                    gate.apply(c * ROWS * n_out, out);
-                });
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || {
+                        for y in out.chunks_exact_mut(n_out) {
+                            y.copy_from_slice(bias);
+                        }
+                        product.add(c * ROWS, out);
+                        gate.apply(c * ROWS * n_out, out);
+                    },
+                );
             });
         }
     });
@@ -89,13 +93,17 @@ pub(super) fn linear_grad_input<T: Real>(
                 width: n_in,
             };
             rows(out, ROWS * n_in, n * n_in * n_out, |c, out| {
-                arch.dispatch(|| {
-                    out.fill(T::ZERO);
-                    product.add(c * ROWS, out);
-                    for (o, &a) in out.iter_mut().zip(&a[c * ROWS * n_in..]) {
-                        *o = if a > T::ZERO { *o * keep } else { T::ZERO };
-                    }
-                });
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || {
+                        out.fill(T::ZERO);
+                        product.add(c * ROWS, out);
+                        for (o, &a) in out.iter_mut().zip(&a[c * ROWS * n_in..]) {
+                            *o = if a > T::ZERO { *o * keep } else { T::ZERO };
+                        }
+                    },
+                );
             });
         }
     });
@@ -137,26 +145,42 @@ pub(super) fn linear_update<T: Real>(
                     width: n_out,
                 };
                 rows(dw, ROWS * n_out, n * n_in * n_out, |c, dw| {
-                    arch.dispatch(|| {
-                        dw.fill(T::ZERO);
-                        product.add(c * ROWS, dw);
-                    });
+                    wide(
+                        arch,
+                        #[inline(always)]
+                        || {
+                            dw.fill(T::ZERO);
+                            product.add(c * ROWS, dw);
+                        },
+                    );
                 });
-                arch.dispatch(|| adam.range(w, dw, m, v));
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || adam.range(w, dw, m, v),
+                );
             }
             let mut bias = |at: usize, sums: &[T]| {
                 let (m, v) = moments_of(all, r, arena, at, sums.len());
                 plain.range(&mut own[at..at + sums.len()], sums, m, v);
             };
             if p.own_bias == 1 {
-                arch.dispatch(|| twin::linear::column_sum(dz, sums));
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || twin::linear::column_sum(dz, sums),
+                );
                 bias(p.bias_offset as usize, sums);
             }
             if below > 0 {
                 let gap = stride((n + 1) * below);
                 let dz = part_mut(&mut below_all[dz_below.offset..], r, gap, (n + 1) * below);
                 let (dz, sums) = dz.split_at_mut(n * below);
-                arch.dispatch(|| twin::linear::column_sum(dz, sums));
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || twin::linear::column_sum(dz, sums),
+                );
                 bias(p.below_offset as usize, sums);
             }
             let loss = part(d.f(loss), r, stride(tasks * n), tasks * n);
@@ -185,7 +209,7 @@ pub(super) fn heads<T: Real>(
     let (tasks, arch, keep) = (p.n_tasks as usize, cpu.arch, T::of(f64::from(p.keep_scale)));
     let mut loss_all = std::mem::take(&mut cpu.floats[loss.id as usize]);
     let mut dz_all = std::mem::take(&mut cpu.floats[dz.id as usize]);
-    let mut losses = std::mem::take(&mut cpu.scratch);
+    let mut scratch = std::mem::take(&mut cpu.scratch);
     cpu.with(logits, |d, logits| {
         let targets = d.u(targets);
         for r in 0..p.models as usize {
@@ -206,32 +230,54 @@ pub(super) fn heads<T: Real>(
                 stride((n + 1) * n_in),
                 if below { n * n_in } else { 0 },
             );
-            losses.clear();
-            losses.resize(tasks * n, T::ZERO);
+            scratch.clear();
+            scratch.resize(tasks * n + n_in * n_out, T::ZERO);
+            let (losses, transposed) = scratch.split_at_mut(tasks * n);
+            // rows as long as the hidden layer is wide, where the classes are few
+            for (i, w) in w.chunks_exact(n_out.max(1)).enumerate() {
+                let places = transposed[i..].iter_mut().step_by(n_in);
+                places.zip(w).for_each(|(place, &w)| *place = w);
+            }
+            let transposed = &*transposed;
             let cells = |first: usize, logits: &mut [T], losses: &mut [T], dz: &mut [T]| {
                 let own = &batch[first..][..losses.len() / tasks.max(1)];
                 twin::heads::fetch(targets, tasks, own);
-                arch.dispatch(|| {
-                    let rows = logits.chunks_exact_mut(n_out);
-                    for (i, (logits, losses)) in
-                        rows.zip(losses.chunks_exact_mut(tasks)).enumerate()
-                    {
-                        let b = first + i;
-                        let a = &a[b * n_in..(b + 1) * n_in];
-                        if n_in > 0 {
-                            twin::linear::forward_row(a, w, bias, logits);
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || {
+                        let rows = logits.chunks_exact_mut(n_out);
+                        for (i, (logits, losses)) in
+                            rows.zip(losses.chunks_exact_mut(tasks)).enumerate()
+                        {
+                            let b = first + i;
+                            let a = &a[b * n_in..(b + 1) * n_in];
+                            let rows = || transposed.chunks_exact(n_in.max(1));
+                            if n_in > 0 {
+                                for ((y, &b), w) in logits.iter_mut().zip(bias).zip(rows()) {
+                                    *y = b + twin::dot(a, w);
+                                }
+                            }
+                            let cell = batch[b] as usize;
+                            twin::heads::cell(&p, targets, scales, cell, logits, |t, x| {
+                                losses[t] = x
+                            });
+                            if below {
+                                let dz = &mut dz[i * n_in..(i + 1) * n_in];
+                                dz.fill(T::ZERO);
+                                for (&g, w) in logits.iter().zip(rows()) {
+                                    twin::axpy(g, w, dz);
+                                }
+                                for (dz, &a) in dz.iter_mut().zip(a) {
+                                    *dz = if a > T::ZERO { *dz * keep } else { T::ZERO };
+                                }
+                            }
                         }
-                        let cell = batch[b] as usize;
-                        twin::heads::cell(&p, targets, scales, cell, logits, |t, x| losses[t] = x);
-                        if below {
-                            let dz = &mut dz[i * n_in..(i + 1) * n_in];
-                            twin::linear::grad_input_row(logits, w, a, keep, dz);
-                        }
-                    }
-                });
+                    },
+                );
             };
             if n * (n_in + 8) * n_out < SERIAL_WORK || tasks == 0 {
-                cells(0, logits, &mut losses, dz);
+                cells(0, logits, losses, dz);
             } else {
                 let at_once = n.div_ceil(2 * rayon::current_num_threads()).max(8);
                 let parts = logits.par_chunks_mut(at_once * n_out);
@@ -259,7 +305,7 @@ pub(super) fn heads<T: Real>(
             }
         }
     });
-    cpu.scratch = losses;
+    cpu.scratch = scratch;
     cpu.floats[dz.id as usize] = dz_all;
     cpu.floats[loss.id as usize] = loss_all;
 }

@@ -1,5 +1,5 @@
 //! The operations: each takes its output out, calls the twin row by row, and puts it back.
-use super::{Cpu, allocate, cell_entries, dense, rows, step};
+use super::{Cpu, allocate, cell_entries, dense, rows, step, wide};
 use crate::kernels::{
     ablate::Ablate, adamw::AdamW, first::First, heads::Heads, linear::Linear, noise::Noise,
     panel::Panel, scores::Scores, softmask::SoftMask, softsort::SoftSort, sparse::Sparse,
@@ -119,19 +119,23 @@ impl<T: Real> Ops for Cpu<T> {
                 BLOCK * width,
                 usize::MAX,
                 |j, out| {
-                    arch.dispatch(|| {
-                        if p.accumulate == 0 {
-                            out.fill(T::ZERO);
-                        }
-                        for (dense, &cell) in dense.chunks_exact(width).zip(batch) {
-                            let page = (p.first_cell, p.n_cells, p.n_blocks);
-                            if let Some(entries) =
-                                cell_entries(entries, blocks, cell, page, (j, j + 1))
-                            {
-                                twin::sparse::transpose_cell(entries, p.power_x, dense, out);
+                    wide(
+                        arch,
+                        #[inline(always)]
+                        || {
+                            if p.accumulate == 0 {
+                                out.fill(T::ZERO);
                             }
-                        }
-                    });
+                            for (dense, &cell) in dense.chunks_exact(width).zip(batch) {
+                                let page = (p.first_cell, p.n_cells, p.n_blocks);
+                                if let Some(entries) =
+                                    cell_entries(entries, blocks, cell, page, (j, j + 1))
+                                {
+                                    twin::sparse::transpose_cell(entries, p.power_x, dense, out);
+                                }
+                            }
+                        },
+                    );
                 },
             );
         });

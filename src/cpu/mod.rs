@@ -9,7 +9,7 @@ mod step;
 use crate::error::DeviceError;
 use crate::ops::{DeviceInfo, FBuf, Result, UBuf};
 use crate::reference::Real;
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 /// A CPU device with buffers of `T`.
 #[derive(Debug)]
@@ -32,6 +32,25 @@ impl<T: Real> Default for Cpu<T> {
             scratch: Vec::new(),
         }
     }
+}
+
+/// A closure whose body becomes part of the function that has the wide instructions. `pulp` takes closures as
+/// they are, but calls them through `FnOnce::call_once`, which the compiler does not inline: the body
+/// would be compiled for the oldest processor.
+struct Body<F>(F);
+
+impl<R, F: FnMut() -> R> NullaryFnOnce for Body<F> {
+    type Output = R;
+    #[inline(always)]
+    fn call(mut self) -> R {
+        (self.0)()
+    }
+}
+
+/// Runs a closure with the widest vector instructions that the processor has; it must be `#[inline(always)]`.
+#[inline(always)]
+fn wide<R>(arch: Arch, body: impl FnMut() -> R) -> R {
+    arch.dispatch(Body(body))
 }
 
 /// Work (multiply-adds) under which one thread is quicker than many.
@@ -69,6 +88,8 @@ fn cell_entries<'a>(
     Some(&entries[blocks[at + from] as usize..blocks[at + to] as usize])
 }
 
+/// Words of a line of memory.
+const LINE: usize = 16;
 /// Cells whose entries are fetched side by side.
 const FETCHED: usize = 16;
 
@@ -83,8 +104,6 @@ fn fetch(
     p: (u32, u32, u32),
     spans: impl Iterator<Item = (usize, usize)> + Clone,
 ) {
-    /// Words of a line.
-    const LINE: usize = 16;
     let mut sum = 0u32;
     for &cell in cells {
         let local = cell.wrapping_sub(p.0);

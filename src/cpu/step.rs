@@ -1,5 +1,5 @@
 //! The operations of a training step that touch genes, network by network.
-use super::{Cpu, FETCHED, cell_entries, fetch, rows};
+use super::{Cpu, FETCHED, LINE, cell_entries, fetch, rows, wide};
 use crate::kernels::{
     adamw::AdamW, first::First, noise::Noise, panel::Panel, scores::Scores, softmask::SoftMask,
     sparse::Sparse, topk::TopK,
@@ -36,7 +36,7 @@ pub(super) fn moments_of<T>(
 }
 
 pub(super) fn perturb<T: Real>(cpu: &mut Cpu<T>, p: Noise, scores: FBuf, tables: UBuf, out: FBuf) {
-    let (n, gap) = (p.n as usize, p.scores_stride as usize);
+    let (n, gap, arch) = (p.n as usize, p.scores_stride as usize, cpu.arch);
     cpu.with(out, |d, out| {
         let (tables, scores) = (d.u(tables), d.f(scores));
         for r in 0..p.models as usize {
@@ -46,7 +46,12 @@ pub(super) fn perturb<T: Real>(cpu: &mut Cpu<T>, p: Noise, scores: FBuf, tables:
             let out = part_mut(out, r, stride(n), n);
             rows(out, PIECE, n * 40, |c, out| {
                 let at = c * PIECE;
-                twin::noise::perturb(&own, tables, at, &scores[at..at + out.len()], out);
+                let scores = &scores[at..at + out.len()];
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || twin::noise::perturb(&own, tables, at, scores, out),
+                );
             });
         }
     });
@@ -78,7 +83,11 @@ pub(super) fn soft_forward<T: Real>(cpu: &mut Cpu<T>, p: SoftMask, scores: FBuf,
         for r in 0..p.models as usize {
             let scores = part(d.f(scores), r, stride(n), n);
             let mask = part_mut(mask, r, p.mask_stride as usize, n);
-            arch.dispatch(|| twin::softmask::forward(&p, scores, mask));
+            wide(
+                arch,
+                #[inline(always)]
+                || twin::softmask::forward(&p, scores, mask),
+            );
         }
     });
 }
@@ -107,10 +116,14 @@ pub(super) fn score_update<T: Real>(
             }
             let (m, v) = moments_of(&mut moments_all[moments.offset..], r, arena, at, n);
             let scores = part_mut(params, r, arena, at + n);
-            arch.dispatch(|| {
-                twin::scores::gradient(p.tau, mask, u, gradient);
-                adam.range(&mut scores[at..], gradient, m, v);
-            });
+            wide(
+                arch,
+                #[inline(always)]
+                || {
+                    twin::scores::gradient(p.tau, mask, u, gradient);
+                    adam.range(&mut scores[at..], gradient, m, v);
+                },
+            );
         }
     });
     cpu.scratch = sums;
@@ -127,7 +140,13 @@ pub(super) fn adamw<T: Real>(cpu: &mut Cpu<T>, p: AdamW, params: FBuf, grads: FB
         pieces
             .zip(d.f(grads)[..n].par_chunks(PIECE))
             .zip(m.par_chunks_mut(PIECE).zip(v.par_chunks_mut(PIECE)))
-            .for_each(|((p, g), (m, v))| arch.dispatch(|| adam.range(p, g, m, v)));
+            .for_each(|((p, g), (m, v))| {
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || adam.range(p, g, m, v),
+                )
+            });
     });
     cpu.floats[moments.id as usize] = moments_all;
 }
@@ -149,15 +168,19 @@ pub(super) fn centre<T: Real>(cpu: &mut Cpu<T>, p: First, gene: FBuf, params: FB
             rows(out, width, n * width, |c, out| {
                 let from = c * CENTRE_CHUNK;
                 let to = n.min(from + CENTRE_CHUNK);
-                arch.dispatch(|| {
-                    twin::first::centre_chunk(
-                        &mean[from..to],
-                        &inv_sd[from..to],
-                        &mask[from..to],
-                        &w[from * width..to * width],
-                        out,
-                    );
-                });
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || {
+                        twin::first::centre_chunk(
+                            &mean[from..to],
+                            &inv_sd[from..to],
+                            &mask[from..to],
+                            &w[from * width..to * width],
+                            out,
+                        );
+                    },
+                );
             });
         }
     });
@@ -218,29 +241,33 @@ pub(super) fn sparse_forward<T: Real>(
                 let page = (p.first_cell, p.n_cells, p.n_blocks);
                 let batch = &batch[c * cells..];
                 let own = |from, to, cell| cell_entries(entries, blocks, cell, page, (from, to));
-                arch.dispatch(|| {
-                    for from in (0..n_blocks.max(1)).step_by(at_once) {
-                        let to = n_blocks.min(from + at_once);
-                        let some = out.chunks_mut(FETCHED * width);
-                        for (out, batch) in some.zip(batch.chunks(FETCHED)) {
-                            fetch(entries, blocks, batch, page, [(from, to)].into_iter());
-                            for (z, &cell) in out.chunks_exact_mut(width).zip(batch) {
-                                let Some(entries) = own(from, to, cell) else {
-                                    continue;
-                                };
-                                if from == 0 {
-                                    z.copy_from_slice(bias);
+                wide(
+                    arch,
+                    #[inline(always)]
+                    || {
+                        for from in (0..n_blocks.max(1)).step_by(at_once) {
+                            let to = n_blocks.min(from + at_once);
+                            let some = out.chunks_mut(FETCHED * width);
+                            for (out, batch) in some.zip(batch.chunks(FETCHED)) {
+                                fetch(entries, blocks, batch, page, [(from, to)].into_iter());
+                                for (z, &cell) in out.chunks_exact_mut(width).zip(batch) {
+                                    let Some(entries) = own(from, to, cell) else {
+                                        continue;
+                                    };
+                                    if from == 0 {
+                                        z.copy_from_slice(bias);
+                                    }
+                                    twin::sparse::forward_row(entries, scale, w, z);
                                 }
-                                twin::sparse::forward_row(entries, scale, w, z);
                             }
                         }
-                    }
-                    for (b, (z, &cell)) in out.chunks_exact_mut(width).zip(batch).enumerate() {
-                        if own(0, 0, cell).is_some() {
-                            gate.apply((c * cells + b) * width, z);
+                        for (b, (z, &cell)) in out.chunks_exact_mut(width).zip(batch).enumerate() {
+                            if own(0, 0, cell).is_some() {
+                                gate.apply((c * cells + b) * width, z);
+                            }
                         }
-                    }
-                });
+                    },
+                );
             });
         }
     });
@@ -290,37 +317,41 @@ pub(super) fn first_update<T: Real>(
                         };
                         batch.iter().enumerate().filter_map(of)
                     };
-                    arch.dispatch(|| {
-                        let mut sums = [T::ZERO; BLOCK * COLUMNS];
-                        for from in (0..width).step_by(COLUMNS) {
-                            let columns = COLUMNS.min(width - from);
-                            for row in sums.chunks_exact_mut(COLUMNS) {
-                                row[..columns].fill(T::ZERO);
-                            }
-                            for (b, own) in cells() {
-                                let dense = &dense[b * width + from..][..columns];
-                                twin::sparse::transpose_tile(own, dense, &mut sums);
-                            }
-                            for (i, u) in u.iter_mut().enumerate() {
-                                let g = j * BLOCK + i;
-                                let sums = &mut sums[i * COLUMNS..][..columns];
-                                if p.add == 1 {
-                                    let old = &old[g * width + from..][..columns];
-                                    sums.iter_mut().zip(old).for_each(|(s, &o)| *s += o);
+                    wide(
+                        arch,
+                        #[inline(always)]
+                        || {
+                            let mut sums = [T::ZERO; BLOCK * COLUMNS];
+                            for from in (0..width).step_by(COLUMNS) {
+                                let columns = COLUMNS.min(width - from);
+                                for row in sums.chunks_exact_mut(COLUMNS) {
+                                    row[..columns].fill(T::ZERO);
                                 }
-                                let own = i * width + from..i * width + from + columns;
-                                *u += twin::first::update_row(
-                                    &adam,
-                                    sums,
-                                    (mean[g], inv_sd[g], mask[g]),
-                                    &column_sums[from..from + columns],
-                                    &mut w[own.clone()],
-                                    &mut m[own.clone()],
-                                    &mut v[own],
-                                );
+                                for (b, own) in cells() {
+                                    let dense = &dense[b * width + from..][..columns];
+                                    twin::sparse::transpose_tile(own, dense, &mut sums);
+                                }
+                                for (i, u) in u.iter_mut().enumerate() {
+                                    let g = j * BLOCK + i;
+                                    let sums = &mut sums[i * COLUMNS..][..columns];
+                                    if p.add == 1 {
+                                        let old = &old[g * width + from..][..columns];
+                                        sums.iter_mut().zip(old).for_each(|(s, &o)| *s += o);
+                                    }
+                                    let own = i * width + from..i * width + from + columns;
+                                    *u += twin::first::update_row(
+                                        &adam,
+                                        sums,
+                                        (mean[g], inv_sd[g], mask[g]),
+                                        &column_sums[from..from + columns],
+                                        &mut w[own.clone()],
+                                        &mut m[own.clone()],
+                                        &mut v[own],
+                                    );
+                                }
                             }
-                        }
-                    });
+                        },
+                    );
                 });
         }
     });
@@ -349,11 +380,24 @@ pub(super) fn panel_gather<T: Real>(
             let own = Panel { seed, ..p };
             let out = part_mut(out, r, stride(n * k), n * k);
             let page = (p.first_cell, p.n_cells, p.n_blocks);
+            // a row read from end to end has more reads under way than as many lines in places apart
+            let lines = entries.len() / (p.n_cells as usize).max(1) / LINE;
+            let whole = lines <= 2 * k;
             rows(out, FETCHED * k, n * k * 64, |c, out| {
                 let first = c * FETCHED;
                 let batch = &batch[first..n.min(first + FETCHED)];
-                let block = |&gene: &u32| (gene as usize / BLOCK, gene as usize / BLOCK + 1);
-                fetch(entries, blocks, batch, page, genes.iter().map(block));
+                if whole {
+                    fetch(
+                        entries,
+                        blocks,
+                        batch,
+                        page,
+                        [(0, p.n_blocks as usize)].into_iter(),
+                    );
+                } else {
+                    let block = |&gene: &u32| (gene as usize / BLOCK, gene as usize / BLOCK + 1);
+                    fetch(entries, blocks, batch, page, genes.iter().map(block));
+                }
                 for (i, (out, &cell)) in out.chunks_exact_mut(k).zip(batch).enumerate() {
                     if cell.wrapping_sub(p.first_cell) < p.n_cells {
                         let block = |j| cell_entries(entries, blocks, cell, page, (j, j + 1));

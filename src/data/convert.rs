@@ -1,5 +1,5 @@
 //! From any input to a modern `.h5ad`.
-use super::input::{Axis, Input, Result, Which};
+use super::input::{Axis, Result, Which};
 use super::label_file::LabelFile;
 use super::open::{detect, prefixed};
 use super::values::Values;
@@ -34,13 +34,20 @@ pub fn convert(from: &Path, to: &Path, how: &Conversion) -> Result<Vec<String>> 
     }
     let named = |e: DataError| DataError::new(prefixed(&shown, &e.what), e.hint);
     let input = detect(from, &[]).map_err(named)?;
+    let input = &*input;
     let obs_names = input.obs_names().map_err(named)?;
     let labels = match &how.labels {
         Some(file) => Some(LabelFile::read(file, &obs_names)?),
         None => None,
     };
     let mut notices: Vec<String> = labels.iter().map(|l| l.notice.clone()).collect();
-    let mut obs = columns(&*input, Axis::Obs, obs_names.len(), &mut notices).map_err(named)?;
+    let of = |axis| {
+        (input.columns(axis), move |name: &str| {
+            input.column(axis, name)
+        })
+    };
+    let (names, column) = of(Axis::Obs);
+    let mut obs = columns(&names, column, obs_names.len(), &mut notices).map_err(named)?;
     for name in labels.iter().flat_map(LabelFile::names) {
         if let Some(values) = labels.as_ref().and_then(|l| l.column(&name)) {
             obs.retain(|c| c.0 != name);
@@ -48,11 +55,19 @@ pub fn convert(from: &Path, to: &Path, how: &Conversion) -> Result<Vec<String>> 
         }
     }
     let var_names = input.var_names(&how.which).map_err(named)?;
+    let raw_column = |name: &str| input.raw_column(name);
     let var = if how.which == Which::Raw {
-        Vec::new()
+        columns(
+            &input.raw_columns(),
+            raw_column,
+            var_names.len(),
+            &mut notices,
+        )
     } else {
-        columns(&*input, Axis::Var, var_names.len(), &mut notices).map_err(named)?
+        let (names, column) = of(Axis::Var);
+        columns(&names, column, var_names.len(), &mut notices)
     };
+    let var = var.map_err(named)?;
     let x = input.read(&how.which, &mut notices).map_err(named)?;
     let mut out = Writer::new(to)?;
     let obs = Frame {
@@ -74,8 +89,14 @@ pub fn convert(from: &Path, to: &Path, how: &Conversion) -> Result<Vec<String>> 
         }
         if input.has_raw() {
             let names = input.var_names(&Which::Raw).map_err(named)?;
+            let var = columns(&input.raw_columns(), raw_column, names.len(), &mut notices);
+            let var = var.map_err(named)?;
             let x = input.read(&Which::Raw, &mut seen).map_err(named)?;
-            out.raw(&names, &x)?;
+            let var = Frame {
+                names: &names,
+                columns: &var,
+            };
+            out.raw(&var, &x)?;
         }
     }
     out.finish(to)?;
@@ -89,16 +110,17 @@ pub fn convert(from: &Path, to: &Path, how: &Conversion) -> Result<Vec<String>> 
     Ok(notices)
 }
 
+/// The columns that can be read, and a notice for each of the others.
 fn columns(
-    input: &dyn Input,
-    axis: Axis,
+    names: &[String],
+    column: impl Fn(&str) -> Result<Values>,
     n: usize,
     notices: &mut Vec<String>,
 ) -> Result<Vec<(String, Values)>> {
     let mut all = Vec::new();
-    for name in input.columns(axis) {
-        match input.column(axis, &name) {
-            Ok(values) if values.len() == n => all.push((name, values)),
+    for name in names {
+        match column(name) {
+            Ok(values) if values.len() == n => all.push((name.clone(), values)),
             Ok(values) => {
                 return Err(super::h5::damaged(format!(
                     "the column {name:?} has {} values, but there are {n} rows",

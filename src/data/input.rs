@@ -77,6 +77,17 @@ pub(crate) trait Input {
     fn has_raw(&self) -> bool {
         false
     }
+    /// Names of the columns of the genes of `raw`.
+    fn raw_columns(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// One of [`Input::raw_columns`].
+    fn raw_column(&self, name: &str) -> Result<Values> {
+        Err(DataError::new(
+            format!("there is no column {name:?} of raw's genes"),
+            "leave --raw out",
+        ))
+    }
     /// Extent and encoding of a matrix.
     fn describe(&self, which: &Which) -> Result<Described>;
     /// Some stored values of a matrix: from its beginning, at most about a million.

@@ -246,16 +246,12 @@ impl Writer {
     }
 
     /// Adds `raw`.
-    pub(super) fn raw(&mut self, names: &[String], x: &Csr) -> Result<()> {
+    pub(super) fn raw(&mut self, var: &Frame, x: &Csr) -> Result<()> {
         let write = || {
             let group = self.file.create_group("raw")?;
             encoded(&group, "raw", "0.1.0")?;
             matrix(&group, "X", x)?;
-            let var = Frame {
-                names,
-                columns: &[],
-            };
-            frame(&group, "var", &var)?;
+            frame(&group, "var", var)?;
             encoded(&*group.create_group("varm")?, "dict", "0.1.0")
         };
         self.wrap(write())

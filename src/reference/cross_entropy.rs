@@ -14,13 +14,18 @@ pub fn row<T: Real>(logits: &mut [T], label: u32, s: T, gradient: bool) -> T {
     }
     let y = label as usize;
     let top = logits.iter().fold(logits[0], |m, &x| m.max(x));
-    let sum = logits.iter().fold(T::ZERO, |sum, &x| sum + (x - top).exp());
-    let loss = s * (sum.ln() + top - logits[y]);
+    let own = logits[y];
+    let sum = if gradient {
+        logits.iter_mut().for_each(|x| *x = (*x - top).exp());
+        logits.iter().fold(T::ZERO, |sum, &e| sum + e)
+    } else {
+        logits.iter().fold(T::ZERO, |sum, &x| sum + (x - top).exp())
+    };
+    let loss = s * (sum.ln() + top - own);
     if gradient {
-        for (c, d) in logits.iter_mut().enumerate() {
-            let target = if c == y { T::ONE } else { T::ZERO };
-            *d = s * ((*d - top).exp() / sum - target);
-        }
+        let own = logits[y] / sum;
+        logits.iter_mut().for_each(|e| *e = s * (*e / sum));
+        logits[y] = s * (own - T::ONE);
     }
     loss
 }

@@ -1,5 +1,6 @@
 //! Twin of `shaders/linear.wgsl`: a dense layer, `a = drop(relu(x w + b))`.
-use super::{Real, axpy, dot, noise::dropout_words};
+use super::noise::{LANES, dropout_words, philox_lanes};
+use super::{Real, axpy, dot};
 
 /// What follows the sums of a layer: ReLU and dropout, or nothing.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,37 @@ impl<T: Real> Gate<T> {
         if !self.activate {
             return;
         }
+        let mut at = first;
+        let mut rest = z;
+        while !rest.is_empty() {
+            // up to the next multiple of four, then many at a time
+            let n = match at % 4 {
+                0 => rest.len().min(4 * LANES),
+                odd => rest.len().min(4 - odd),
+            };
+            let (own, behind) = rest.split_at_mut(n);
+            match own.first_chunk_mut() {
+                Some(own) => *own = self.many(at, *own),
+                None => self.few(at, own),
+            }
+            (at, rest) = (at + n, behind);
+        }
+    }
+
+    /// Elements from a multiple of four on.
+    #[inline(always)]
+    fn many(&self, first: usize, z: [T; 4 * LANES]) -> [T; 4 * LANES] {
+        let (seed, stream, step) = self.key;
+        let words = if self.drop_below > 0 {
+            philox_lanes((first / 4) as u32, step, [seed, stream])
+        } else {
+            [0; 4 * LANES]
+        };
+        std::array::from_fn(|i| self.one(z[i], words[i]))
+    }
+
+    #[inline(always)]
+    fn few(&self, first: usize, z: &mut [T]) {
         let (seed, stream, step) = self.key;
         let mut words = [0; 4];
         for (i, z) in z.iter_mut().enumerate() {
@@ -28,8 +60,16 @@ impl<T: Real> Gate<T> {
             if self.drop_below > 0 && (i == 0 || element.is_multiple_of(4)) {
                 words = dropout_words(seed, stream, step, element);
             }
-            let keeps = *z > T::ZERO && words[element % 4] >= self.drop_below;
-            *z = if keeps { *z * self.keep_scale } else { T::ZERO };
+            *z = self.one(*z, words[element % 4]);
+        }
+    }
+
+    #[inline(always)]
+    fn one(&self, z: T, word: u32) -> T {
+        if z > T::ZERO && word >= self.drop_below {
+            z * self.keep_scale
+        } else {
+            T::ZERO
         }
     }
 }

@@ -136,6 +136,15 @@ macro_rules! real {
 real!(f32, exp_f32);
 real!(f64, f64::exp);
 
+/// `y + a x`. By value: the compiler must know that the two do not overlap to take them as vectors.
+#[inline(always)]
+pub fn add_scaled<T: Real, const N: usize>(mut y: [T; N], a: T, x: [T; N]) -> [T; N] {
+    for i in 0..N {
+        y[i] += a * x[i];
+    }
+    y
+}
+
 /// `y += a x`.
 #[inline(always)]
 pub fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
@@ -143,28 +152,35 @@ pub fn axpy<T: Real>(a: T, x: &[T], y: &mut [T]) {
     let (xs, x_rest) = x.as_chunks::<16>();
     let (ys, y_rest) = y.as_chunks_mut::<16>();
     for (y, x) in ys.iter_mut().zip(xs) {
-        for i in 0..16 {
-            y[i] += a * x[i];
-        }
+        *y = add_scaled(*y, a, *x);
     }
     for (y, &x) in y_rest.iter_mut().zip(x_rest) {
         *y += a * x;
     }
 }
 
-/// `<x, y>` in eight interleaved partial sums, a fixed order that vectorises.
+/// `<x, y>` in sixteen interleaved partial sums, a fixed order that vectorises.
 #[inline(always)]
 pub fn dot<T: Real>(x: &[T], y: &[T]) -> T {
-    let mut lanes = [T::ZERO; 8];
-    let (xs, ys) = (x.chunks_exact(8), y.chunks_exact(8));
-    let tail = xs.remainder().iter().zip(ys.remainder());
-    let tail = tail.fold(T::ZERO, |s, (&a, &b)| s + a * b);
-    for (x, y) in xs.zip(ys) {
-        for l in 0..8 {
+    let mut lanes = [T::ZERO; 16];
+    let (xs, x_rest) = x.as_chunks::<16>();
+    let (ys, y_rest) = y.as_chunks::<16>();
+    for (&x, &y) in xs.iter().zip(ys) {
+        for l in 0..16 {
             lanes[l] += x[l] * y[l];
         }
     }
-    lanes.iter().fold(tail, |s, &l| s + l)
+    let tail = x_rest.iter().zip(y_rest);
+    let tail = tail.fold(T::ZERO, |s, (&a, &b)| s + a * b);
+    // halves on halves: as many steps as the width has bits
+    let mut half = lanes.len() / 2;
+    while half > 0 {
+        for l in 0..half {
+            lanes[l] += lanes[l + half];
+        }
+        half /= 2;
+    }
+    lanes[0] + tail
 }
 
 #[cfg(test)]

@@ -43,6 +43,35 @@ pub fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     [c0, c1, c2, c3]
 }
 
+/// Counters that [`philox_lanes`] takes at a time.
+pub const LANES: usize = 16;
+
+/// [`philox`] of the counters `(first + l, step, 0, 0)`, for l below [`LANES`] side by side: word j of
+/// counter l at `4 l + j`.
+#[inline(always)]
+#[must_use]
+pub fn philox_lanes(first: u32, step: u32, key: [u32; 2]) -> [u32; 4 * LANES] {
+    let mut c = [[0u32; LANES]; 4];
+    for l in 0..LANES {
+        c[0][l] = first.wrapping_add(l as u32);
+        c[1][l] = step;
+    }
+    let [mut k0, mut k1] = key;
+    for _ in 0..10 {
+        let [c0, c1, c2, c3] = c;
+        for l in 0..LANES {
+            let p0 = u64::from(c0[l]) * 0xD251_1F53;
+            let p1 = u64::from(c2[l]) * 0xCD9E_8D57;
+            c[0][l] = (p1 >> 32) as u32 ^ c1[l] ^ k0;
+            c[1][l] = p1 as u32;
+            c[2][l] = (p0 >> 32) as u32 ^ c3[l] ^ k1;
+            c[3][l] = p0 as u32;
+        }
+        (k0, k1) = (k0.wrapping_add(0x9E37_79B9), k1.wrapping_add(0xBB67_AE85));
+    }
+    std::array::from_fn(|i| c[i % 4][i / 4])
+}
+
 /// The two tables, one after the other, in Q24: [`LN_ENTRIES`] of `ln(1 + i/1024)`, then
 /// [`TAIL_ENTRIES`] of `ln(-ln(1 - V) / V)`.
 #[must_use]
@@ -116,13 +145,15 @@ pub fn gumbel(tables: &[u32], p: &Noise, i: u32) -> f32 {
 }
 
 /// `out[i] = scores[i] + beta gumbel(first + i)`; `first` is even.
+#[inline(always)]
 pub fn perturb<T: Real>(p: &Noise, tables: &[u32], first: usize, scores: &[T], out: &mut [T]) {
     let beta = T::of(f64::from(p.beta));
-    for (i, (out, scores)) in out.chunks_mut(2).zip(scores.chunks(2)).enumerate() {
-        let pair = (first / 2 + i) as u32;
-        let words = philox([pair, p.step, 0, 0], [p.seed, p.stream]);
-        for (j, (out, &s)) in out.iter_mut().zip(scores).enumerate() {
-            let g = q24_to_f32(gumbel_q24(tables, words[2 * j], words[2 * j + 1]));
+    let parts = out.chunks_mut(2 * LANES).zip(scores.chunks(2 * LANES));
+    for (i, (out, scores)) in parts.enumerate() {
+        let pair = (first / 2 + i * LANES) as u32;
+        let words = philox_lanes(pair, p.step, [p.seed, p.stream]);
+        for ((out, &s), words) in out.iter_mut().zip(scores).zip(words.as_chunks::<2>().0) {
+            let g = q24_to_f32(gumbel_q24(tables, words[0], words[1]));
             *out = s + beta * T::of(f64::from(g));
         }
     }
@@ -138,6 +169,17 @@ pub fn dropout_words(seed: u32, stream: u32, step: u32, i: usize) -> [u32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lanes_are_single_counters() {
+        let (first, step, key) = (u32::MAX - 5, 77, [12, 345]);
+        let lanes = philox_lanes(first, step, key);
+        for (l, words) in lanes.as_chunks::<4>().0.iter().enumerate() {
+            let counter = first.wrapping_add(l as u32);
+            assert_eq!(*words, philox([counter, step, 0, 0], key), "lane {l}");
+        }
+        assert_ne!(lanes, philox_lanes(first, step + 1, key));
+    }
 
     #[test]
     fn philox_known_answers() {

@@ -77,18 +77,9 @@ pub const COLUMNS: usize = 128;
 /// [`transpose_cell`] of powers 1 into rows of [`COLUMNS`] columns, of which `d` fills the first.
 #[inline(always)]
 pub fn transpose_tile<T: Real>(entries: &[u32], d: &[T], out: &mut [T; BLOCK * COLUMNS]) {
-    let whole = d.first_chunk::<COLUMNS>();
     for &entry in entries {
         let (gene, x) = unpack(entry);
         let (at, x) = ((gene % BLOCK) * COLUMNS, T::of(f64::from(x)));
-        match (whole, out[at..].first_chunk_mut::<COLUMNS>()) {
-            // a length that the compiler knows
-            (Some(d), Some(out)) => {
-                for i in 0..COLUMNS {
-                    out[i] += x * d[i];
-                }
-            }
-            _ => axpy(x, d, &mut out[at..at + d.len()]),
-        }
+        axpy(x, d, &mut out[at..at + d.len()]);
     }
 }

@@ -144,6 +144,18 @@ impl Input for H5ad {
             Axis::Var => self.var.column(name),
         }
     }
+    fn raw_columns(&self) -> Vec<String> {
+        match self.var_of(&Which::Raw) {
+            Ok(Some(var)) => var.columns(),
+            _ => Vec::new(),
+        }
+    }
+    fn raw_column(&self, name: &str) -> Result<Values> {
+        match self.var_of(&Which::Raw)? {
+            Some(var) => var.column(name),
+            None => Err(no_matrix(self, &Which::Raw)),
+        }
+    }
     fn layers(&self) -> Vec<String> {
         let layers = self.root.has("layers").then(|| self.root.group("layers"));
         let Some(Ok(layers)) = layers else {
