@@ -111,13 +111,19 @@ pub(crate) trait Input {
             rows: self.read(which, notices)?,
         })
     }
-    /// Columns of the genes of a matrix.
-    fn gene_columns(&self, _which: &Which) -> Result<Vec<String>> {
-        Ok(self.columns(Axis::Var))
+    /// Names of the columns of the genes of a matrix.
+    fn gene_columns(&self, which: &Which) -> Vec<String> {
+        match which {
+            Which::Raw => self.raw_columns(),
+            _ => self.columns(Axis::Var),
+        }
     }
-    /// One of them, which must be there.
-    fn gene_column(&self, _which: &Which, name: &str) -> Result<Values> {
-        self.column(Axis::Var, name)
+    /// One of [`Input::gene_columns`].
+    fn gene_column(&self, which: &Which, name: &str) -> Result<Values> {
+        match which {
+            Which::Raw => self.raw_column(name),
+            _ => self.column(Axis::Var, name),
+        }
     }
     /// What this format holds that is not offered here, such as `obsm`.
     fn others(&self) -> Vec<String> {

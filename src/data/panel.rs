@@ -165,7 +165,6 @@ fn gather(input: &dyn Input, request: &Request, notices: &mut Vec<String>) -> Re
         let doubt = totals::enough(places.len(), request.detected_genes, there, &columns)?;
         notices.extend(doubt);
     }
-    // a format that is read whole says how many genes it keeps
     let n_obs = described.n_obs;
     let mut g = Gathered {
         extent: (n_obs, places.len()),
@@ -263,7 +262,7 @@ fn places(input: &dyn Input, request: &Request, notices: &mut Vec<String>) -> Re
 /// The names of the genes in a column of `var`.
 fn ids(input: &dyn Input, request: &Request, name: &str) -> Result<Vec<String>> {
     let which = &request.options.which;
-    let there = input.gene_columns(which)?;
+    let there = input.gene_columns(which);
     if !there.iter().any(|c| c == name) {
         return Err(DataError::new(
             format!("--gene-column: there is no var column {name:?}"),
@@ -294,7 +293,7 @@ fn absent(
         let n = found.columns.iter().flatten().count();
         (n > here).then_some((n, name.clone()))
     };
-    let there = input.gene_columns(which).unwrap_or_default();
+    let there = input.gene_columns(which);
     let better = there.iter().filter_map(count).max();
     let example = var_names.first().map_or("", String::as_str);
     let hint = match (better, &request.gene_column) {

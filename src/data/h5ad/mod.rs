@@ -191,14 +191,6 @@ impl Input for H5ad {
     ) -> Result<()> {
         self.matrix(which)?.pieces(notices, take)
     }
-    fn gene_columns(&self, which: &Which) -> Result<Vec<String>> {
-        let own = self.var_of(which)?;
-        Ok(own.as_ref().unwrap_or(&self.var).columns())
-    }
-    fn gene_column(&self, which: &Which, name: &str) -> Result<Values> {
-        let own = self.var_of(which)?;
-        own.as_ref().unwrap_or(&self.var).column(name)
-    }
     fn others(&self) -> Vec<String> {
         ["obsm", "varm", "obsp", "varp", "uns"]
             .into_iter()
