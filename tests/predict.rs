@@ -95,6 +95,31 @@ fn any_file_with_the_panel_gives_the_same_answers() {
         let sum: f64 = (4..14).map(share).sum();
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");
     }
+    // they are the calibrated ones: their likelihood is that of metrics.json
+    let metrics = std::fs::read(run.join("metrics.json")).expect("metrics.json");
+    let metrics: serde_json::Value = serde_json::from_slice(&metrics).expect("JSON");
+    let nll = |with: &str| {
+        metrics["calibration"][0][with]["nll"]
+            .as_f64()
+            .expect("a number")
+    };
+    let truth = column(&own, "cell_type_true");
+    let minus_ln = |(cell, class): (&String, &String)| {
+        let head = format!("cell_type_probability_{class}");
+        let at = all[0].iter().position(|h| *h == head).expect("the class");
+        // six decimals: what is less is at most that
+        let p: f64 = all[1 + place(cell)][at].parse().expect("a share");
+        -p.max(1e-7).ln()
+    };
+    let cells = column(&own, "obs_names");
+    let sum: f64 = cells.iter().zip(&truth).map(minus_ln).sum();
+    let mean = sum / cells.len() as f64;
+    assert!(
+        (mean - nll("calibrated")).abs() < 1e-3,
+        "{mean} {}",
+        nll("calibrated")
+    );
+    assert!((nll("calibrated") - nll("uncalibrated")).abs() > 3e-3);
     let (counts, totals) = panel_tables(&run, dir.path());
     let (counts, totals) = (arg(&counts), arg(&totals));
     let print = ["--out", "-"];

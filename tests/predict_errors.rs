@@ -5,7 +5,9 @@ mod program;
 use program::{arg, column, demo, done, fixture, refused, rows, text, train, yoto};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use yoto_gpu::data::panel::{self, Request, Wanted};
 use yoto_gpu::data::{Options, open};
+use yoto_gpu::model::panel_model::{PanelGene, PanelModel};
 
 /// A run on the demo with 8 genes.
 fn run(dir: &Path) -> PathBuf {
@@ -116,6 +118,13 @@ fn renamed(dir: &Path, column: &str, name: impl Fn(usize, &str) -> String) -> Pa
     path
 }
 
+fn wanted(gene: &PanelGene) -> Wanted<'_> {
+    Wanted {
+        name: &gene.name,
+        mean: gene.mean,
+    }
+}
+
 #[test]
 fn genes_match_by_case_version_or_column_and_absent_ones_are_named() {
     let dir = tempfile::tempdir().expect("tempdir");
@@ -168,6 +177,24 @@ fn genes_match_by_case_version_or_column_and_absent_ones_are_named() {
         said.contains("warning: 1 of the model's 8 genes") && said.contains(&genes[1]),
         "{said}"
     );
+    // it stands at its training mean
+    let (model, _) = PanelModel::load(&run.join("model.safetensors")).expect("the model");
+    let request = Request {
+        genes: model.genes.iter().map(wanted).collect(),
+        transform: model.transform,
+        detected_genes: model.calibration.detected_genes,
+        options: Options::default(),
+        gene_column: None,
+        totals: None,
+        partial_totals: false,
+        max_missing: 1,
+    };
+    let cells = panel::read(&path, &request).expect("the cells");
+    let at = model.genes.iter().position(|g| g.name == genes[1]);
+    let at = at.expect("the gene");
+    assert!(model.genes[at].mean > 0.0 && cells.found[at].is_none());
+    let stands = |cell: &[f32]| cell[at] == model.genes[at].mean;
+    assert!(cells.values.chunks_exact(8).all(stands));
     // one that may be two: neither has the exact name
     let other = |n: &str| genes[0][..1].to_uppercase() + &n[1..].to_lowercase();
     let two = |i: usize, n: &str| match n {
