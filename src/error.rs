@@ -157,18 +157,67 @@ pub enum ModelError {
         /// Why.
         source: std::io::Error,
     },
-    /// Its content is no model of this program.
-    #[error("model: {0}")]
+    /// A directory without a model in it.
+    #[error("{path} holds no model.safetensors", path = path.display())]
+    NoModel {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Something else than a model.
+    #[error("this is no model but {0}")]
+    Other(&'static str),
+    /// It was written by a later version, in a format that is not known here.
+    #[error(
+        "the model was written by yoto-gpu {version} in format {format}; this is {own}, which reads formats up to {known}",
+        own = env!("CARGO_PKG_VERSION"), known = crate::model::save::FORMAT
+    )]
+    Newer {
+        /// Its format.
+        format: u64,
+        /// The version of the program.
+        version: String,
+    },
+    /// Its content is damaged.
+    #[error("the model is damaged: {0}")]
     Broken(String),
+    /// Another of these, of a file.
+    #[error("{path}: {inner}", path = path.display())]
+    Of {
+        /// Where.
+        path: PathBuf,
+        /// What.
+        inner: Box<ModelError>,
+    },
 }
 
 impl ModelError {
+    /// The error with the file that it is of.
+    #[must_use]
+    pub fn of(self, path: &std::path::Path) -> Self {
+        Self::Of {
+            path: path.into(),
+            inner: Box::new(self),
+        }
+    }
+
     /// What the user can do.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
             Self::File { .. } => "check the path and its permissions",
-            Self::Broken(_) => "use a model.safetensors that yoto-gpu train wrote, or train anew",
+            Self::NoModel { .. } => {
+                "give the --out directory of a finished run, or a model.safetensors"
+            }
+            Self::Other(_) => {
+                "the model comes first, then the data: give a model.safetensors, or the --out directory of a run"
+            }
+            Self::Newer { .. } => {
+                "use that version of yoto-gpu, or train the model anew with this one"
+            }
+            Self::Broken(_) => {
+                "copy the file again from where it was made, or train anew with yoto-gpu train"
+            }
+            Self::Of { inner, .. } => inner.hint(),
         }
     }
 }

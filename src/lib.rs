@@ -4,12 +4,15 @@
 //! # The way of the data
 //!
 //! ```text
-//! file -> Dataset -> Prepared -> (TrainingData, SealedTest) -> Trained -> result files
+//! file -> Dataset -> Prepared -> (TrainingData, SealedTest) -> Trained -> result files   (train)
+//! file, model -> PanelCells -> Outputs -> table, annotated copy or figures               (predict, evaluate)
 //! ```
 //!
 //! One function a stage, each from the last one's value: [`data::open()`],
 //! [`data::prepare::prepare`], [`data::split::split`], [`train::panels::fit_panels`], then
-//! [`report::files::Panel::new`] and [`report::files::write_results`]. No stage prints; progress goes
+//! [`report::files::Panel::new`] and [`report::files::write_results`]; for new cells
+//! [`data::panel::read`], [`train::calibrate::outputs`], then [`report::table`], [`data::annotate`] or
+//! [`report::evaluation`]. No stage prints; progress goes
 //! through a callback. The test cells are sealed by type ([`data::cells::SealedTest`]): training
 //! has no way to read them, only the report opens them.
 //!

@@ -9,8 +9,8 @@ use std::time::Instant;
 use yoto_gpu::bench::version;
 use yoto_gpu::cli::check::run_table;
 use yoto_gpu::cli::{
-    Cli, Command, bench, convert, devices, evaluate_panel, export, inspect, pages, report, run,
-    simulate,
+    Cli, Command, bench, convert, devices, evaluate, evaluate_panel, export, inspect, pages,
+    predict, report, run, simulate,
 };
 
 fn main() -> ExitCode {
@@ -48,6 +48,14 @@ fn main() -> ExitCode {
             }
             evaluate_panel::run(*args)
         }
+        Command::Predict(args) => match args.format() {
+            Ok(format) => predict::run(&args, format),
+            Err(what) => return usage("predict", &what),
+        },
+        Command::Evaluate(args) => match args.resolve() {
+            Ok(()) => evaluate::run(&args),
+            Err(what) => return usage("evaluate", &what),
+        },
         Command::Inspect(args) => inspect::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Report(args) => report::run(&args),

@@ -132,6 +132,7 @@ struct Summary {
     data: Data,
     panel: Vec<Gene>,
     tasks: Vec<Task>,
+    calibration: Vec<Calibration>,
     explanations: Vec<BTreeMap<String, Value>>,
     training: Training,
     out: String,
@@ -170,6 +171,28 @@ struct Task {
     kind: String,
     n_classes: Option<usize>,
     test: BTreeMap<String, Option<f64>>,
+    intervals: BTreeMap<String, Option<[f64; 2]>>,
+}
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the fields are there to be demanded")]
+struct Calibration {
+    task: String,
+    temperature: f64,
+    validation_cells: usize,
+    cells: usize,
+    uncalibrated: Reliability,
+    calibrated: Reliability,
+    flagged: BTreeMap<String, usize>,
+}
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the fields are there to be demanded")]
+struct Reliability {
+    ece: f64,
+    nll: f64,
+    brier: f64,
+    bins: Vec<BTreeMap<String, Option<f64>>>,
 }
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -252,7 +275,10 @@ fn json_schema_and_files() {
             ["accuracy", "balanced_accuracy", "macro_f1", "weighted_f1"]
         );
         assert!(task.kind == "classification" && task.n_classes.is_some());
+        assert!(task.intervals.keys().eq(task.test.keys()));
     }
+    let calibrated: Vec<&str> = s.calibration.iter().map(|c| c.task.as_str()).collect();
+    assert_eq!(calibrated, names);
     let panel = rows(&out.join("panel.csv"));
     assert_eq!(
         panel[0][..6],

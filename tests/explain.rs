@@ -45,6 +45,7 @@ fn model(data: &TrainingData) -> PanelModel {
             kind: data.tasks[0].kind.clone(),
         }],
         transform: data.transform,
+        calibration: Default::default(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Flags and their help, one file a subcommand; what they do is the business of the stages.
+pub mod apply;
 pub mod bench;
 pub mod check;
 pub mod convert;
 mod cross;
 pub mod devices;
+pub mod evaluate;
 pub mod evaluate_panel;
 pub mod export;
 pub mod filters;
@@ -14,6 +16,7 @@ pub mod output;
 pub mod pages;
 pub mod panel_choice;
 mod place;
+pub mod predict;
 pub mod progress;
 pub mod read;
 pub mod reading;
@@ -56,6 +59,10 @@ pub enum Command {
     Train(Box<train::TrainArgs>),
     /// Train the network alone on a panel that is given, or on several to compare them
     EvaluatePanel(Box<evaluate_panel::EvaluatePanelArgs>),
+    /// Apply a trained model to new cells: labels, probabilities, numbers
+    Predict(Box<predict::PredictArgs>),
+    /// Score a trained model on new cells with labels
+    Evaluate(Box<evaluate::EvaluateArgs>),
     /// Say what is in a file, without reading it whole, and how to train on it
     Inspect(inspect::InspectArgs),
     /// Write any file that train reads as a modern .h5ad

@@ -5,7 +5,7 @@ use super::progress::Reporter;
 use super::stages::{self, Trained, Work, on_device, plain, stop_on_signal};
 use super::train::{TrainArgs, TrainConfig};
 use crate::data::cells::TrainingData;
-use crate::error::{DataError, DeviceError, OutputError, TrainError};
+use crate::error::{DataError, DeviceError, ModelError, OutputError, TrainError};
 use crate::gpu::pick;
 use crate::ops::Ops;
 use crate::report::files::{CHECKPOINT, Claim, RunDir};
@@ -35,7 +35,7 @@ macro_rules! failure_from {
         }
     )+};
 }
-failure_from!(DataError, DeviceError, OutputError, TrainError);
+failure_from!(DataError, DeviceError, ModelError, OutputError, TrainError);
 
 /// What a run that did not fail came to.
 #[derive(Debug)]

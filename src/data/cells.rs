@@ -172,6 +172,8 @@ pub struct TrainingData {
     pub stats: GeneStats,
     /// Considered genes that must be in every panel (`--include-genes`), ascending.
     pub include: Vec<u32>,
+    /// Genes of the file with a count in any training cell.
+    pub detected_genes: usize,
     /// How values were made.
     pub transform: Transform,
     /// Tasks with the labels of the cells of `cells`, in the same order.

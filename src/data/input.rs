@@ -43,6 +43,16 @@ pub(crate) struct Described {
     pub(crate) kind: String,
 }
 
+/// Some rows of a matrix, tidy.
+pub(crate) struct Piece {
+    /// Whether rows are cells; they are genes otherwise.
+    pub(crate) by_cells: bool,
+    /// Which row is the first.
+    pub(crate) first: usize,
+    /// The rows.
+    pub(crate) rows: Csr,
+}
+
 /// An open file (or directory) of any format.
 pub(crate) trait Input {
     /// Such as `h5ad`.
@@ -87,6 +97,33 @@ pub(crate) trait Input {
     /// A matrix that can be read by cells, piece by piece, as its parts; `None` where it cannot.
     fn rows(&self, _which: &Which) -> Result<Option<Parts>> {
         Ok(None)
+    }
+    /// Hands a matrix to `take` in pieces of whole cells or of whole genes, in order.
+    fn pieces(
+        &self,
+        which: &Which,
+        notices: &mut Vec<String>,
+        take: &mut dyn FnMut(Piece) -> Result<()>,
+    ) -> Result<()> {
+        take(Piece {
+            by_cells: true,
+            first: 0,
+            rows: self.read(which, notices)?,
+        })
+    }
+    /// Names of the columns of the genes of a matrix.
+    fn gene_columns(&self, which: &Which) -> Vec<String> {
+        match which {
+            Which::Raw => self.raw_columns(),
+            _ => self.columns(Axis::Var),
+        }
+    }
+    /// One of [`Input::gene_columns`].
+    fn gene_column(&self, which: &Which, name: &str) -> Result<Values> {
+        match which {
+            Which::Raw => self.raw_column(name),
+            _ => self.column(Axis::Var, name),
+        }
     }
     /// What this format holds that is not offered here, such as `obsm`.
     fn others(&self) -> Vec<String> {

@@ -117,7 +117,7 @@ fn all_missing(name: &str) -> DataError {
     )
 }
 
-fn regression(name: &str, column: &Column) -> Result<Task, DataError> {
+pub(super) fn regression(name: &str, column: &Column) -> Result<Task, DataError> {
     let values: Vec<f32> = match column {
         Column::Numeric(values) => values.iter().map(|v| *v as f32).collect(),
         Column::Categorical { categories, codes } if categories.as_slice() == ["False", "True"] => {

@@ -2,7 +2,7 @@
 use super::dataset::Csr;
 use super::h5::{Dataset, Group, Object};
 use super::h5ad::frame::values;
-use super::input::{Axis, Described, Input, Result, Which, no_matrix};
+use super::input::{Axis, Described, Input, Piece, Result, Which, no_matrix};
 use super::stored::Stored;
 use super::tidy::{tell, tidy};
 use super::values::Values;
@@ -99,6 +99,14 @@ impl Input for Loom {
         let mut x = self.matrix(which)?.read()?;
         tell(tidy(&mut x), notices);
         Ok(x)
+    }
+    fn pieces(
+        &self,
+        which: &Which,
+        notices: &mut Vec<String>,
+        take: &mut dyn FnMut(Piece) -> Result<()>,
+    ) -> Result<()> {
+        self.matrix(which)?.pieces(notices, take)
     }
     fn others(&self) -> Vec<String> {
         let graph = |n: &&str| self.root.group(n).is_ok_and(|g| g.names().next().is_some());

@@ -1,6 +1,7 @@
 //! From a file to cells that can be trained on: `open -> Dataset -> prepare -> Prepared -> split`.
 //!
 //! The test cells leave the split as a [`cells::SealedTest`], which training cannot read.
+pub mod annotate;
 mod assign;
 mod batch;
 pub mod budget;
@@ -14,6 +15,7 @@ mod eigen;
 pub mod filter;
 pub mod folds;
 pub mod gene_ids;
+mod genes;
 mod h5;
 mod h5ad;
 mod input;
@@ -25,13 +27,17 @@ mod loaded;
 mod loom;
 pub mod matrix;
 mod mtx;
+pub mod new_labels;
 mod open;
 pub mod packed;
+pub mod panel;
+mod pieces;
 pub mod prepare;
 pub mod profile;
 pub(crate) mod random;
 pub mod rare;
 mod read_at;
+mod scale;
 pub mod split;
 mod stats;
 pub mod store;
@@ -41,10 +47,12 @@ mod table;
 mod tenx;
 mod text;
 mod tidy;
+mod totals;
 mod triples;
 pub mod values;
 mod write;
 
 pub use convert::{Conversion, convert};
+pub(crate) use h5::SIGNATURE as HDF5_SIGNATURE;
 pub use input::Which;
-pub use open::{Options, open, open_rows};
+pub use open::{Options, columns_of, open, open_rows};

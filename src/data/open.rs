@@ -62,8 +62,23 @@ pub fn open_rows(
     })
 }
 
+/// Names of the columns of `obs` of a file, and of a table of labels.
+///
+/// # Errors
+/// As [`open`].
+pub fn columns_of(path: &Path, labels: Option<&Path>) -> Result<Vec<String>> {
+    let shown = path.display().to_string();
+    let begin = |e: DataError| DataError::new(prefixed(&shown, &e.what), e.hint);
+    let input = detect(path, &[]).map_err(begin)?;
+    let mut names = input.columns(super::input::Axis::Obs);
+    if let Some(file) = labels {
+        names.extend(LabelFile::read(file, &input.obs_names().map_err(begin)?)?.names());
+    }
+    Ok(names)
+}
+
 /// A matrix as [`open`] or [`open_rows`] read it.
-trait Extent {
+pub(super) trait Extent {
     fn extent(&self) -> (usize, usize);
 }
 
@@ -79,7 +94,8 @@ impl Extent for Matrix {
     }
 }
 
-fn all<X: Extent>(
+/// Opens a file, reads names and columns, and the matrix by `load`.
+pub(super) fn all<X: Extent>(
     path: &Path,
     options: &Options,
     load: impl FnOnce(&dyn Input, &mut Vec<String>) -> Result<X>,
@@ -246,7 +262,21 @@ pub(crate) fn detect(path: &Path, columns: &[String]) -> Result<Box<dyn Input>> 
     Ok(Box::new(table::read(path, columns)?))
 }
 
+/// Refuses a file that another program has open for writing: HDF5's library locks it then, and what is
+/// stored may change under the reader. File systems without locks say nothing.
+fn not_in_use(path: &Path) -> Result<()> {
+    let locked = std::fs::File::open(path).map(|file| file.try_lock_shared());
+    match locked {
+        Ok(Err(std::fs::TryLockError::WouldBlock)) => Err(DataError::new(
+            "another program has the file open for writing",
+            "close it there first (in Python: adata.file.close() or the h5py.File's close()), or give a copy",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn hdf5(path: &Path) -> Result<Box<dyn Input>> {
+    not_in_use(path)?;
     let root = Group::open(path)?;
     if root.has("obs") || root.has("var") {
         return Ok(Box::new(H5ad::new(root)?));

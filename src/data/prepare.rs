@@ -56,13 +56,25 @@ pub struct Prepared {
 /// Counts per this many.
 pub const PER: f64 = 1e4;
 /// Log values above this are unlikely to be logs.
-const HIGHEST_LOG: f32 = 30.0;
+pub(super) const HIGHEST_LOG: f32 = 30.0;
 
 /// `log1p` of counts per 10,000: the value a model reads for `count` in a cell whose counts over
 /// all genes sum to `total` (more than 0). In f64, rounded once.
 #[must_use]
 pub fn log_count(count: f32, total: f64) -> f32 {
     (f64::from(count) * (PER / total)).ln_1p() as f32
+}
+
+/// The value that a model reads for a stored value, which is not 0; `total`: the sum over all genes of the
+/// cell, which [`Transform::Log`] alone asks for.
+#[must_use]
+pub fn transformed(transform: Transform, value: f32, total: f64) -> f32 {
+    match transform {
+        Transform::Log => log_count(value, total),
+        Transform::LogCounts => f64::from(value).ln_1p() as f32,
+        Transform::Binary => 1.0,
+        Transform::AsIs => value,
+    }
 }
 
 /// Checks X, transforms it in place and makes the tasks.
@@ -171,6 +183,16 @@ fn check(
             "check that adata.X holds the expression values",
         ));
     }
+    check_values(seen, obs_names, var_names, has_raw)
+}
+
+/// Refuses a value that is negative or not finite.
+pub(super) fn check_values(
+    seen: &Seen,
+    obs_names: &[String],
+    var_names: &[String],
+    has_raw: bool,
+) -> Result<(), DataError> {
     if let Some((row, gene, value)) = seen.bad {
         let gene = gene as usize;
         let place = format!(

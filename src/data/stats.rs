@@ -22,6 +22,8 @@ pub(super) struct Genes {
     pub(super) include: Vec<u32>,
     /// Genes in `var` that must be in the panel but do not vary.
     pub(super) silent: Vec<u32>,
+    /// Genes of the file with a value in any training cell.
+    pub(super) detected: usize,
     /// Genes whose clip had to come down to the largest f16.
     pub(super) capped: usize,
 }
@@ -127,6 +129,7 @@ pub(super) fn genes(
         counts,
         include,
         silent,
+        detected: zeros.iter().filter(|z| **z < rows.len()).count(),
         capped: clip.iter().filter(|c| **c >= LARGEST as f32).count(),
     })
 }

@@ -10,10 +10,10 @@ pub(crate) struct Stored {
     n_obs: usize,
     n_vars: usize,
     name: String,
-    form: Form,
+    pub(super) form: Form,
 }
 
-enum Form {
+pub(super) enum Form {
     Sparse {
         /// A pointer a cell; otherwise one a gene.
         by_cells: bool,
@@ -180,6 +180,11 @@ impl Stored {
         })
     }
 
+    /// Columns of a row.
+    pub(super) fn minor(&self, by_cells: bool) -> usize {
+        if by_cells { self.n_vars } else { self.n_obs }
+    }
+
     /// Reads it.
     pub(crate) fn read(&self) -> Result<Csr> {
         let (n_obs, n_vars) = (self.n_obs, self.n_vars);
@@ -190,7 +195,7 @@ impl Stored {
                 indices,
                 data,
             } => {
-                let minor = if *by_cells { n_vars } else { n_obs };
+                let minor = self.minor(*by_cells);
                 let pointers = self.pointers(indptr, data.len())?;
                 let mut columns = reserve(data.len())?;
                 let mut values = reserve(data.len())?;
@@ -223,7 +228,7 @@ impl Stored {
         })
     }
 
-    fn pointers(&self, set: &Dataset, nnz: usize) -> Result<Vec<usize>> {
+    pub(super) fn pointers(&self, set: &Dataset, nnz: usize) -> Result<Vec<usize>> {
         let pointers = set.numbers::<i64>()?;
         let ordered = pointers.windows(2).all(|w| w[0] <= w[1]);
         if !ordered || pointers.first() != Some(&0) || pointers.last() != Some(&(nnz as i64)) {
@@ -290,16 +295,22 @@ fn reserve<T>(n: usize) -> Result<Vec<T>> {
     Ok(v)
 }
 
+/// Rows of a dense matrix that are read at once: whole chunks, so that none is unpacked twice, unless one
+/// is very tall.
+pub(super) fn rows_at_once(set: &Dataset) -> usize {
+    let rows = (SLICE / set.row()).max(1);
+    match set.chunk().and_then(|c| c.first().copied()) {
+        Some(chunk) if chunk.saturating_mul(set.row()) <= 16 * SLICE => {
+            (rows / chunk).max(1) * chunk
+        }
+        _ => rows,
+    }
+}
+
 /// What is not zero of a dense matrix, by its rows.
 fn nonzeros(set: &Dataset) -> Result<Arrays> {
     let (n_rows, n_columns) = (set.shape[0], set.row());
-    let mut rows = (SLICE / n_columns).max(1);
-    // whole chunks, so that none is unpacked twice, unless one is very tall
-    if let Some(chunk) = set.chunk().and_then(|c| c.first().copied())
-        && chunk.saturating_mul(n_columns) <= 16 * SLICE
-    {
-        rows = (rows / chunk).max(1) * chunk;
-    }
+    let rows = rows_at_once(set);
     let (mut indptr, mut indices, mut values) = (reserve(n_rows + 1)?, Vec::new(), Vec::new());
     indptr.push(0);
     for begin in (0..n_rows).step_by(rows) {

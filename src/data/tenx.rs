@@ -3,7 +3,7 @@
 use super::dataset::Csr;
 use super::h5::{Dataset, Group, Object, damaged};
 use super::h5ad::frame::values;
-use super::input::{Axis, Described, Input, Result, Which, no_matrix};
+use super::input::{Axis, Described, Input, Piece, Result, Which, no_matrix};
 use super::keep::{Keep, expression};
 use super::stored::{Parts, Stored};
 use super::tidy::{tell, tidy};
@@ -162,5 +162,19 @@ impl Input for Tenx {
         } else {
             Ok(None)
         }
+    }
+    fn pieces(
+        &self,
+        which: &Which,
+        notices: &mut Vec<String>,
+        take: &mut dyn FnMut(Piece) -> Result<()>,
+    ) -> Result<()> {
+        self.keep.tell(notices);
+        self.matrix(which)?.pieces(notices, &mut |piece| {
+            take(Piece {
+                rows: self.keep.columns_of(piece.rows),
+                ..piece
+            })
+        })
     }
 }

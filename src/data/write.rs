@@ -26,7 +26,7 @@ pub(super) struct Writer {
     path: TempPath,
 }
 
-type Hdf5<T> = std::result::Result<T, hdf5::Error>;
+pub(super) type Hdf5<T> = std::result::Result<T, hdf5::Error>;
 
 fn failed(path: &Path, e: &dyn std::fmt::Display) -> DataError {
     let first = e.to_string().lines().next().unwrap_or_default().to_owned();
@@ -37,22 +37,22 @@ fn failed(path: &Path, e: &dyn std::fmt::Display) -> DataError {
 }
 
 /// Text as HDF5 takes it: without zeros.
-fn unicode(text: &str) -> VarLenUnicode {
+pub(super) fn unicode(text: &str) -> VarLenUnicode {
     text.replace('\0', "").parse().unwrap_or_default()
 }
 
-fn attribute(at: &Location, name: &str, text: &str) -> Hdf5<()> {
+pub(super) fn attribute(at: &Location, name: &str, text: &str) -> Hdf5<()> {
     at.new_attr::<VarLenUnicode>()
         .create(name)?
         .write_scalar(&unicode(text))
 }
 
-fn encoded(at: &Location, kind: &str, version: &str) -> Hdf5<()> {
+pub(super) fn encoded(at: &Location, kind: &str, version: &str) -> Hdf5<()> {
     attribute(at, "encoding-type", kind)?;
     attribute(at, "encoding-version", version)
 }
 
-fn array<T: H5Type>(parent: &Group, name: &str, values: &[T]) -> Hdf5<()> {
+pub(super) fn array<T: H5Type>(parent: &Group, name: &str, values: &[T]) -> Hdf5<()> {
     let set = if values.len() > 1000 {
         let builder = parent.new_dataset_builder().chunk(values.len().min(CHUNK));
         builder
@@ -69,7 +69,7 @@ fn array<T: H5Type>(parent: &Group, name: &str, values: &[T]) -> Hdf5<()> {
     encoded(&set, "array", "0.2.0")
 }
 
-fn texts(parent: &Group, name: &str, values: &[String]) -> Hdf5<()> {
+pub(super) fn texts(parent: &Group, name: &str, values: &[String]) -> Hdf5<()> {
     let values: Vec<VarLenUnicode> = values.iter().map(|v| unicode(v)).collect();
     let set = parent
         .new_dataset_builder()
@@ -128,7 +128,7 @@ fn frame(parent: &Group, name: &str, frame: &Frame) -> Hdf5<()> {
     Ok(())
 }
 
-fn column(group: &Group, name: &str, values: &Values) -> Hdf5<()> {
+pub(super) fn column(group: &Group, name: &str, values: &Values) -> Hdf5<()> {
     match values {
         Values::Real(v) => array(group, name, v),
         Values::Whole(v) => match v.iter().copied().collect::<Option<Vec<i64>>>() {

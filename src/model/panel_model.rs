@@ -1,4 +1,5 @@
 //! The trained result: a network that reads only the panel's genes.
+use super::calibration::Calibration;
 use crate::data::cells::{TaskKind, Transform};
 use serde::{Deserialize, Serialize};
 
@@ -53,9 +54,50 @@ pub struct PanelModel {
     pub tasks: Vec<ModelTask>,
     /// The input transform.
     pub transform: Transform,
+    /// How sure it may be.
+    pub calibration: Calibration,
+}
+
+/// What a model makes of some cells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outputs {
+    /// Logits, n_cells x the tasks' widths added up.
+    pub logits: Vec<f32>,
+    /// What the last layer reads, n_cells x [`PanelModel::latent_width`].
+    pub latent: Vec<f32>,
+    /// Distance from the training cells, a cell each; empty where the model does not know them.
+    pub distance: Vec<f32>,
 }
 
 impl PanelModel {
+    /// Width of what the last layer reads: the last hidden layer, or the genes where there is none.
+    #[must_use]
+    pub fn latent_width(&self) -> usize {
+        self.layers.last().map_or(0, |l| l.n_in)
+    }
+
+    /// Logits, latent and distance of cells given as for [`PanelModel::logits`].
+    #[must_use]
+    pub fn outputs(&self, x: &[f32]) -> Outputs {
+        let mut out = Outputs::default();
+        let (mut a, mut y) = (Vec::new(), Vec::new());
+        for cell in x.chunks_exact(self.genes.len()) {
+            self.inputs(cell, &mut a);
+            if let Some(known) = &self.calibration.known {
+                out.distance.push(known.distance(&a));
+            }
+            for i in 0..self.layers.len() {
+                if i + 1 == self.layers.len() {
+                    out.latent.extend_from_slice(&a);
+                }
+                self.layer(i, &a, &mut y);
+                std::mem::swap(&mut a, &mut y);
+            }
+            out.logits.extend_from_slice(&a);
+        }
+        out
+    }
+
     /// Logits of cells given as transformed values of the panel's genes (`n_cells x k`, row-major,
     /// unclipped): `n_cells x` the tasks' widths added up.
     #[must_use]
@@ -100,21 +142,8 @@ impl PanelModel {
         }
     }
 
-    /// What the heads read of one cell (k values, as for [`PanelModel::logits`]): the activations of the last
-    /// hidden layer; the standardised values where there is none.
-    #[must_use]
-    pub fn latent(&self, cell: &[f32]) -> Vec<f32> {
-        let (mut a, mut y) = (Vec::new(), Vec::new());
-        self.inputs(cell, &mut a);
-        for i in 0..self.layers.len().saturating_sub(1) {
-            self.layer(i, &a, &mut y);
-            std::mem::swap(&mut a, &mut y);
-        }
-        a
-    }
-
     /// Standardised values of one cell.
-    fn inputs(&self, cell: &[f32], a: &mut Vec<f32>) {
+    pub(crate) fn inputs(&self, cell: &[f32], a: &mut Vec<f32>) {
         a.clear();
         a.extend(
             cell.iter()

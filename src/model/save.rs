@@ -3,8 +3,13 @@
 //! Tensors: `layers.N.weight` (n_in x n_out, row-major f32) and `layers.N.bias` (n_out). Metadata:
 //! one key, [`KEY`], whose JSON text holds everything else. One key, since the format keeps its
 //! metadata in no order: the same model is always the same bytes.
+//!
+//! Format 2 has the calibration and a checksum over tensors and metadata; files of format 1 are read
+//! as models without a calibration.
+use super::calibration::Calibration;
+use super::checksum;
 use super::panel_model::{Dense, ModelTask, PanelGene, PanelModel};
-use crate::data::cells::{TaskKind, Transform};
+use crate::data::cells::Transform;
 use crate::error::ModelError;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -14,24 +19,29 @@ use std::path::Path;
 
 /// The key of the metadata.
 pub const KEY: &str = "yoto_gpu";
-/// Version of the layout of the file.
-pub const FORMAT: u32 = 1;
+/// Version of the layout of the file that is written; those from 1 on are read.
+pub const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Metadata {
     format: u32,
+    /// Of tensors and of this text with [`checksum::NONE`] here; absent in format 1.
+    #[serde(default)]
+    checksum: String,
     version: String,
     transform: Transform,
     genes: Vec<PanelGene>,
     tasks: Vec<ModelTask>,
     layers: usize,
+    #[serde(default)]
+    calibration: Calibration,
     settings: Value,
 }
 
-type Result<T> = std::result::Result<T, ModelError>;
+pub(super) type Result<T> = std::result::Result<T, ModelError>;
 
-fn broken(what: impl ToString) -> ModelError {
+pub(super) fn broken(what: impl ToString) -> ModelError {
     ModelError::Broken(what.to_string())
 }
 
@@ -44,11 +54,13 @@ impl PanelModel {
         self.check()?;
         let metadata = Metadata {
             format: FORMAT,
+            checksum: checksum::NONE.into(),
             version: env!("CARGO_PKG_VERSION").into(),
             transform: self.transform,
             genes: self.genes.clone(),
             tasks: self.tasks.clone(),
             layers: self.layers.len(),
+            calibration: self.calibration.clone(),
             settings: settings.clone(),
         };
         let json = serde_json::to_string(&metadata).map_err(broken)?;
@@ -65,6 +77,8 @@ impl PanelModel {
             tensors.push((format!("layers.{i}.weight"), weight));
             tensors.push((format!("layers.{i}.bias"), bias));
         }
+        let data = bytes.iter().flatten().map(Vec::as_slice);
+        let json = checksum::put(&json, data);
         let info = HashMap::from([(KEY.to_string(), json)]);
         safetensors::serialize(tensors, Some(info)).map_err(broken)
     }
@@ -75,15 +89,25 @@ impl PanelModel {
     /// [`ModelError::Broken`] where they are no safetensors file, one of another program or of a
     /// newer format, where a tensor is missing, extra or of the wrong shape, or a value not finite.
     pub fn from_bytes(bytes: &[u8]) -> Result<(Self, Value)> {
-        let (_, header) = SafeTensors::read_metadata(bytes)
-            .map_err(|e| broken(format!("not a safetensors file: {e}")))?;
+        if bytes.starts_with(crate::data::HDF5_SIGNATURE) {
+            return Err(ModelError::Other("an HDF5 file, such as .h5ad"));
+        }
+        let (_, header) =
+            SafeTensors::read_metadata(bytes).map_err(|e| not_safetensors(bytes, &e))?;
         let json = header.metadata().as_ref().and_then(|m| m.get(KEY));
-        let json = json.ok_or_else(|| broken("its metadata holds no panel"))?;
+        let json = json.ok_or(ModelError::Other("a safetensors file without a panel"))?;
         let value: Value = serde_json::from_str(json).map_err(broken)?;
         let format = value.get("format").and_then(Value::as_u64);
-        if format != Some(FORMAT.into()) {
-            let format = format.map_or("unknown".into(), |f| f.to_string());
-            return Err(broken(format!("its format is {format}, this is {FORMAT}")));
+        match format {
+            Some(f) if (1..=u64::from(FORMAT)).contains(&f) => {}
+            Some(f) if f > u64::from(FORMAT) => {
+                let version = value["version"].as_str().unwrap_or("of a later version");
+                return Err(ModelError::Newer {
+                    format: f,
+                    version: version.chars().take(40).collect(),
+                });
+            }
+            _ => return Err(broken("it does not say its format")),
         }
         let metadata: Metadata = serde_json::from_value(value).map_err(broken)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(broken)?;
@@ -100,11 +124,19 @@ impl PanelModel {
             };
             layers.push(Dense { n_in, n_out, w, b });
         }
+        if metadata.format > 1 {
+            let parts = layers.iter().flat_map(|l| [&l.w, &l.b]);
+            let data: Vec<Vec<u8>> = parts.map(|v| little_endian(v)).collect();
+            if !checksum::holds(json, &metadata.checksum, data.iter().map(Vec::as_slice)) {
+                return Err(broken("its content does not fit its checksum"));
+            }
+        }
         let model = Self {
             genes: metadata.genes,
             layers,
             tasks: metadata.tasks,
             transform: metadata.transform,
+            calibration: metadata.calibration,
         };
         model.check()?;
         Ok((model, metadata.settings))
@@ -131,57 +163,19 @@ impl PanelModel {
             path: path.into(),
             source,
         })?;
-        Self::from_bytes(&bytes)
+        Self::from_bytes(&bytes).map_err(|e| e.of(path))
     }
+}
 
-    /// Whether all parts fit together, so that [`PanelModel::logits`] cannot go wrong.
-    fn check(&self) -> Result<()> {
-        if self.genes.is_empty() || self.layers.is_empty() || self.tasks.is_empty() {
-            return Err(broken("it has no genes, no layers or no tasks"));
-        }
-        let finite = |v: &[f32]| v.iter().all(|x| x.is_finite());
-        for gene in &self.genes {
-            if !finite(&[gene.score, gene.mean, gene.inv_sd, gene.clip]) {
-                return Err(broken(format!(
-                    "gene {:?}: a value is not finite",
-                    gene.name
-                )));
-            }
-        }
-        let mut width = self.genes.len();
-        for (i, layer) in self.layers.iter().enumerate() {
-            let shape = (layer.n_in, layer.n_out);
-            let fits = layer.n_in == width
-                && layer.n_in.checked_mul(layer.n_out) == Some(layer.w.len())
-                && layer.n_out == layer.b.len();
-            if !fits {
-                let what = format!("layer {i} is {shape:?}, {width} inputs are needed");
-                return Err(broken(what));
-            }
-            if !finite(&layer.w) || !finite(&layer.b) {
-                return Err(broken(format!("layer {i}: a value is not finite")));
-            }
-            width = layer.n_out;
-        }
-        for task in &self.tasks {
-            let fits = match &task.kind {
-                TaskKind::Classification { classes } => !classes.is_empty(),
-                TaskKind::Regression { mean, sd } => mean.is_finite() && sd.is_finite(),
-                TaskKind::Component { sd, share } => sd.is_finite() && share.is_finite(),
-            };
-            if !fits {
-                return Err(broken(format!(
-                    "task {:?}: no classes or no scale",
-                    task.name
-                )));
-            }
-        }
-        let heads: usize = self.tasks.iter().map(|t| t.kind.width()).sum();
-        if heads != width {
-            let what = format!("the last layer gives {width} values, the tasks need {heads}");
-            return Err(broken(what));
-        }
-        Ok(())
+/// What is in a file that is no safetensors file: one that was cut short, or something else.
+fn not_safetensors(bytes: &[u8], e: &safetensors::SafeTensorError) -> ModelError {
+    // 8 bytes of length, then JSON
+    if bytes.is_empty() {
+        ModelError::Other("an empty file")
+    } else if bytes.get(8) == Some(&b'{') {
+        broken(format!("it is cut short or damaged: {e}"))
+    } else {
+        ModelError::Other("a file of another kind")
     }
 }
 
@@ -207,6 +201,8 @@ fn floats(tensors: &SafeTensors, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::cells::TaskKind;
+    use crate::model::calibration::{Certainty, Known};
 
     fn model() -> PanelModel {
         let gene = |i: u32| PanelGene {
@@ -239,7 +235,61 @@ mod tests {
                 },
             ],
             transform: Transform::Log,
+            calibration: Calibration {
+                detected_genes: Some(1234),
+                cells: 50,
+                tasks: vec![
+                    Certainty {
+                        temperature: 1.37,
+                        least_probability: 0.4,
+                        least_evidence: Some(-0.2),
+                    },
+                    Certainty::default(),
+                ],
+                known: Some(Known {
+                    centres: vec![vec![0.1, 0.2, -0.3]; 2],
+                    inv_variance: vec![1.1; 3],
+                    most: 2.5,
+                }),
+            },
         }
+    }
+
+    #[test]
+    fn files_of_format_1_are_read_and_newer_ones_named() {
+        let model = model();
+        let bytes = model.to_bytes(&Value::Null).unwrap();
+        let changed = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| {
+            let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+            let json = &header.metadata().as_ref().unwrap()[KEY];
+            let mut value: serde_json::Map<String, Value> = serde_json::from_str(json).unwrap();
+            change(&mut value);
+            let tensors = SafeTensors::deserialize(&bytes).unwrap();
+            let json = serde_json::to_string(&value).unwrap();
+            let info = HashMap::from([(KEY.to_string(), json)]);
+            safetensors::serialize(tensors.tensors(), Some(info)).unwrap()
+        };
+        let old = changed(&|m| {
+            m.insert("format".into(), 1.into());
+            m.remove("checksum");
+            m.remove("calibration");
+        });
+        let (loaded, _) = PanelModel::from_bytes(&old).unwrap();
+        assert_eq!(loaded.calibration, Calibration::default());
+        assert_eq!(loaded.layers, model.layers);
+        assert_eq!(loaded.calibration.of(0).temperature, 1.0);
+        let new = changed(&|m| {
+            m.insert("format".into(), 3.into());
+            m.insert("version".into(), "9.1.0".into());
+            m.insert("no such field yet".into(), 1.into());
+        });
+        let text = PanelModel::from_bytes(&new).unwrap_err().to_string();
+        assert!(
+            text.contains("9.1.0") && text.contains("format 3"),
+            "{text}"
+        );
+        // the same content without its checksum is damaged
+        assert!(PanelModel::from_bytes(&changed(&|m| drop(m.remove("checksum")))).is_err());
     }
 
     #[test]
@@ -288,7 +338,8 @@ mod tests {
                 let mut changed = bytes.clone();
                 changed[i] ^= flip;
                 if let Ok((m, _)) = PanelModel::from_bytes(&changed) {
-                    assert_eq!(m.logits(&[1.0; 3]).len() % 3, 0);
+                    // the checksum stands for all but the names of the format's own fields
+                    assert_eq!(m, model(), "byte {i}");
                 }
             }
         }
@@ -297,13 +348,21 @@ mod tests {
     #[test]
     fn parts_that_do_not_fit_are_errors() {
         type Fault = (&'static str, fn(&mut PanelModel));
-        let faults: [Fault; 6] = [
+        let faults: [Fault; 8] = [
             ("a gene too many", |m| m.genes.push(m.genes[0].clone())),
             ("a weight too few", |m| m.layers[0].w.truncate(1)),
             ("a bias too many", |m| m.layers[1].b.push(0.0)),
             ("NaN in a weight", |m| m.layers[1].w[0] = f32::NAN),
             ("infinity in a gene", |m| m.genes[1].clip = f32::INFINITY),
             ("a task too few", |m| drop(m.tasks.pop())),
+            ("a temperature of 0", |m| {
+                m.calibration.tasks[0].temperature = 0.0;
+            }),
+            ("a centre of fewer genes", |m| {
+                if let Some(known) = &mut m.calibration.known {
+                    known.centres[0].pop();
+                }
+            }),
         ];
         for (name, fault) in faults {
             let mut m = model();

@@ -52,10 +52,8 @@ pub const LANES: usize = 16;
 #[must_use]
 pub fn philox_lanes(first: u32, step: u32, key: [u32; 2]) -> [u32; 4 * LANES] {
     let mut c = [[0u32; LANES]; 4];
-    for l in 0..LANES {
-        c[0][l] = first.wrapping_add(l as u32);
-        c[1][l] = step;
-    }
+    c[0] = std::array::from_fn(|l| first.wrapping_add(l as u32));
+    c[1] = [step; LANES];
     let [mut k0, mut k1] = key;
     for _ in 0..10 {
         let [c0, c1, c2, c3] = c;

@@ -255,7 +255,7 @@ fn answers(model: &PanelModel, logits: &[f32], out: &mut Vec<f32>) {
         let own = &logits[from..from + task.kind.width()];
         from += own.len();
         out.push(match task.kind {
-            TaskKind::Classification { .. } => most_probable(own).0 as f32,
+            TaskKind::Classification { .. } => most_probable(own, 1.0).0 as f32,
             TaskKind::Regression { .. } | TaskKind::Component { .. } => {
                 let (mean, sd) = task.kind.scale();
                 (f64::from(own[0]) * sd + mean) as f32

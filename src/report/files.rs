@@ -1,11 +1,13 @@
 //! The directory of a run: claimed before the run, filled file by file, each written beside and renamed.
+use super::confidence::{Confidence, confidence};
 use super::explain::{Explanation, Separation, explain};
 use super::explain_csv;
 use super::genes::Facts;
 use super::order::Order;
 use super::order_csv;
 use super::page;
-use super::predict::{Predicted, Scores, predict, predictions_csv, scores};
+use super::per_class::{Intervals, intervals};
+use super::predict::{Predicted, Scores, decode, outputs_of, predictions_csv, scores};
 use super::summary::{Summary, curve_csv};
 use crate::data::cells::TestCells;
 use crate::error::OutputError;
@@ -246,6 +248,10 @@ pub struct Panel<'a> {
     pub scores: Vec<Scores>,
     /// What each gene is among the others of the panel.
     pub facts: Vec<Facts>,
+    /// 95 % intervals of the scores.
+    pub intervals: Vec<Intervals>,
+    /// What the probabilities are worth.
+    pub confidence: Vec<Confidence>,
     /// What each gene is to each task.
     pub explanations: Vec<Explanation>,
     /// How it is ordered, where that was worked out.
@@ -256,13 +262,17 @@ impl<'a> Panel<'a> {
     /// Applies a model to the test cells.
     #[must_use]
     pub fn new(fit: &'a Fit, separation: Separation, test: &TestCells) -> Self {
-        let predicted = predict(&fit.model, &test.x);
+        let outputs = outputs_of(&fit.model, &test.x);
+        let predicted = decode(&fit.model, &outputs.logits);
         let scores = scores(&fit.model, test, &predicted);
+        let targets: Vec<_> = test.tasks.iter().map(|t| Some(&t.targets)).collect();
         Self {
             fit,
-            predicted,
             scores,
             facts: separation.facts().to_vec(),
+            intervals: intervals(&fit.model, test, &predicted),
+            confidence: confidence(&fit.model, &outputs, &targets),
+            predicted,
             explanations: explain(&fit.model, separation, test),
             order: None,
         }

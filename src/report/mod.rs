@@ -1,7 +1,9 @@
 //! Metrics, predictions of the test cells, tables and result files.
 pub mod batches;
 pub mod comparison;
+pub mod confidence;
 pub mod cross;
+pub mod evaluation;
 pub mod explain;
 pub mod explain_csv;
 pub mod files;
@@ -13,7 +15,10 @@ pub mod metrics;
 pub mod order;
 pub mod order_csv;
 pub mod page;
+pub mod per_class;
 pub mod predict;
 pub mod repeats;
 pub mod summary;
+pub mod table;
+pub mod target;
 pub mod tasks;

@@ -3,8 +3,9 @@ use super::metrics::{self, Classification, Reconstruction, Regression};
 use crate::data::cells::{Targets, TaskKind, TestCells};
 use crate::data::components;
 use crate::data::dataset::Csr;
-use crate::model::panel_model::PanelModel;
+use crate::model::panel_model::{Outputs, PanelModel};
 use crate::ops::MISSING;
+use crate::train::calibrate::outputs;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -35,28 +36,34 @@ pub(super) fn panel_values(x: &Csr, columns: &[u32], cells: std::ops::Range<usiz
 /// file.
 #[must_use]
 pub fn predict(model: &PanelModel, x: &Csr) -> Vec<Predicted> {
+    decode(model, &outputs_of(model, x).logits)
+}
+
+/// What the model makes of every cell of `x`, which holds all genes of the training file.
+#[must_use]
+pub fn outputs_of(model: &PanelModel, x: &Csr) -> Outputs {
     let columns: Vec<u32> = model.genes.iter().map(|g| g.index).collect();
-    let stride: usize = model.tasks.iter().map(|t| t.kind.width()).sum();
-    let pieces: Vec<Vec<f32>> = (0..x.n_obs.div_ceil(PIECE))
+    let values: Vec<f32> = (0..x.n_obs.div_ceil(PIECE))
         .into_par_iter()
-        .map(|i| {
-            model.logits(&panel_values(
-                x,
-                &columns,
-                i * PIECE..x.n_obs.min((i + 1) * PIECE),
-            ))
-        })
+        .flat_map_iter(|i| panel_values(x, &columns, i * PIECE..x.n_obs.min((i + 1) * PIECE)))
         .collect();
-    let logits = pieces.concat();
+    outputs(model, &values)
+}
+
+/// Predictions from logits (n_cells x the tasks' widths added up), with calibrated probabilities.
+#[must_use]
+pub fn decode(model: &PanelModel, logits: &[f32]) -> Vec<Predicted> {
+    let stride: usize = model.tasks.iter().map(|t| t.kind.width()).sum();
     let mut from = 0;
     let mut out = Vec::with_capacity(model.tasks.len());
-    for task in &model.tasks {
+    for (t, task) in model.tasks.iter().enumerate() {
         let range = from..from + task.kind.width();
+        let temperature = model.calibration.of(t).temperature;
         from = range.end;
         let rows = logits.chunks_exact(stride).map(|row| &row[range.clone()]);
         out.push(match &task.kind {
             TaskKind::Classification { .. } => {
-                Predicted::Classes(rows.map(most_probable).collect())
+                Predicted::Classes(rows.map(|row| most_probable(row, temperature)).collect())
             }
             TaskKind::Regression { .. } | TaskKind::Component { .. } => {
                 let (mean, sd) = task.kind.scale();
@@ -67,12 +74,12 @@ pub fn predict(model: &PanelModel, x: &Csr) -> Vec<Predicted> {
     out
 }
 
-/// The largest logit's class (ties to the lower one) and its softmax probability.
-pub(super) fn most_probable(logits: &[f32]) -> (u32, f32) {
+/// The largest logit's class (ties to the lower one) and its softmax probability at a temperature.
+pub(super) fn most_probable(logits: &[f32], temperature: f64) -> (u32, f32) {
     let best = (0..logits.len()).fold(0, |b, c| if logits[c] > logits[b] { c } else { b });
     let sum: f64 = logits
         .iter()
-        .map(|&x| f64::from(x - logits[best]).exp())
+        .map(|&x| (f64::from(x - logits[best]) / temperature).exp())
         .sum();
     (best as u32, (1.0 / sum) as f32)
 }

@@ -1,5 +1,6 @@
 //! The result of a run as one JSON object and as a short table.
 use super::batches::BatchScores;
+use super::confidence::Confidence;
 use super::cross::CrossValidation;
 use super::explain::{Explanation, Role};
 use super::files::Panel;
@@ -28,6 +29,8 @@ pub struct Summary {
     pub panel: Vec<Gene>,
     /// Scores of the test cells.
     pub tasks: Vec<Task>,
+    /// What the probabilities of each classification are worth on the test cells.
+    pub calibration: Vec<Confidence>,
     /// What each gene is to each task: genes by rank, tasks in order.
     pub explanations: Vec<Explanation>,
     /// Labels that are parts of one another.
@@ -175,6 +178,8 @@ impl Summary {
         let Panel {
             fit,
             scores,
+            intervals,
+            confidence,
             explanations,
             ..
         } = &panels[main];
@@ -184,7 +189,7 @@ impl Summary {
                 k: p.fit.model.genes.len(),
                 validation_loss: p.fit.best_loss,
                 validation_score: p.fit.best_score,
-                tasks: tasks(&p.fit.model, &p.scores),
+                tasks: tasks(&p.fit.model, &p.scores, &p.intervals),
             })
             .collect();
         curve.sort_by_key(|p| p.k);
@@ -203,7 +208,8 @@ impl Summary {
                 filters: split.filters.clone(),
             },
             panel: Gene::all(&fit.model).collect(),
-            tasks: tasks(&fit.model, scores),
+            tasks: tasks(&fit.model, scores, intervals),
+            calibration: confidence.clone(),
             explanations: explanations.clone(),
             hierarchy: Vec::new(),
             batches: None,

@@ -1,6 +1,7 @@
 //! The tasks of a model with their test scores.
 use super::cross::measures;
 use super::metrics::{Classification, Reconstruction, Regression};
+use super::per_class::Intervals;
 use super::predict::{Scores, reported};
 use crate::data::cells::TaskKind;
 use crate::model::panel_model::PanelModel;
@@ -20,6 +21,8 @@ pub enum Task {
         n_classes: usize,
         /// Scores.
         test: Classification,
+        /// Their 95 % intervals.
+        intervals: Intervals,
     },
     /// Of numbers.
     Regression {
@@ -29,6 +32,8 @@ pub enum Task {
         kind: &'static str,
         /// Scores.
         test: Regression,
+        /// Their 95 % intervals.
+        intervals: Intervals,
     },
     /// Of the components of the expression (`--reconstruct`).
     Reconstruction {
@@ -40,6 +45,8 @@ pub enum Task {
         components: usize,
         /// Scores.
         test: Reconstruction,
+        /// Their 95 % intervals.
+        intervals: Intervals,
     },
 }
 
@@ -115,36 +122,42 @@ impl Task {
 }
 
 /// The tasks of a model and their scores, in the order of [`reported`].
-pub(super) fn tasks(model: &PanelModel, scores: &[Scores]) -> Vec<Task> {
-    let one = |((t, name), score): ((usize, String), &Scores)| match (&model.tasks[t].kind, *score)
-    {
-        (TaskKind::Component { .. }, Scores::Reconstruction(test)) => {
-            let all = model.tasks.iter().filter(|t| t.kind.is_component());
-            Some(Task::Reconstruction {
+pub(super) fn tasks(model: &PanelModel, scores: &[Scores], intervals: &[Intervals]) -> Vec<Task> {
+    let one = |(((t, name), score), intervals): (((usize, String), &Scores), &Intervals)| {
+        let intervals = intervals.clone();
+        match (&model.tasks[t].kind, *score) {
+            (TaskKind::Component { .. }, Scores::Reconstruction(test)) => {
+                let all = model.tasks.iter().filter(|t| t.kind.is_component());
+                Some(Task::Reconstruction {
+                    name,
+                    kind: "reconstruction",
+                    components: all.count(),
+                    test,
+                    intervals,
+                })
+            }
+            (TaskKind::Classification { classes }, Scores::Classes(test)) => {
+                Some(Task::Classification {
+                    name,
+                    kind: "classification",
+                    n_classes: classes.len(),
+                    test,
+                    intervals,
+                })
+            }
+            (TaskKind::Regression { .. }, Scores::Values(test)) => Some(Task::Regression {
                 name,
-                kind: "reconstruction",
-                components: all.count(),
+                kind: "regression",
                 test,
-            })
+                intervals,
+            }),
+            _ => None,
         }
-        (TaskKind::Classification { classes }, Scores::Classes(test)) => {
-            Some(Task::Classification {
-                name,
-                kind: "classification",
-                n_classes: classes.len(),
-                test,
-            })
-        }
-        (TaskKind::Regression { .. }, Scores::Values(test)) => Some(Task::Regression {
-            name,
-            kind: "regression",
-            test,
-        }),
-        _ => None,
     };
     reported(model)
         .into_iter()
         .zip(scores)
+        .zip(intervals)
         .filter_map(one)
         .collect()
 }

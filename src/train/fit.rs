@@ -1,9 +1,11 @@
 //! The whole run: steps, epochs, checkpoints, until the end or until it is stopped.
+use super::calibrate::calibrate;
 use super::checkpoint::{self, Best, Run};
 use super::settings::{Epoch, Fit, Progress, Settings};
 use super::trainer::Trainer;
 use crate::data::cells::TrainingData;
 use crate::error::{DataError, TrainError};
+use crate::model::panel_model::PanelModel;
 use crate::ops::Ops;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,8 +100,11 @@ pub fn fit_all<O: Ops>(
     trainer.release();
     let seconds = before.0 + begin.elapsed().as_secs_f64();
     let of_run = |(models, run): (Vec<_>, Run)| {
-        let fit = |(size, (model, beside, best)): (usize, (_, _, Best))| Fit {
-            model,
+        let fit = |(size, (mut model, beside, best)): (usize, (PanelModel, _, Best))| Fit {
+            model: {
+                calibrate(&mut model, data);
+                model
+            },
             history: run.history.clone(),
             steps: p.step,
             best_epoch: best.epoch,

@@ -6,6 +6,7 @@ mod across;
 pub mod baselines;
 mod batches;
 pub mod beside;
+pub mod calibrate;
 pub mod checkpoint;
 pub mod consensus;
 mod evaluate;

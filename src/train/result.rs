@@ -5,6 +5,7 @@ use super::refine::without_each;
 use super::stages::{self, Panel, Scaling, row};
 use super::trainer::{Result, Trainer};
 use crate::data::cells::TrainingData;
+use crate::model::calibration::Calibration;
 use crate::model::net::Room;
 use crate::model::panel_model::{Dense, ModelTask, PanelGene, PanelModel};
 use crate::ops::Ops;
@@ -110,5 +111,6 @@ pub(super) fn model(
             })
             .collect(),
         transform: data.transform,
+        calibration: Calibration::default(),
     }
 }

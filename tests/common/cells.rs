@@ -103,6 +103,7 @@ pub fn planted(
             clip: vec![100.0; n_genes],
         },
         include: Vec::new(),
+        detected_genes: n_genes,
         stream: None,
         transform: Transform::AsIs,
         tasks: vec![Task {

@@ -7,7 +7,7 @@ use crate::error::DataError;
 
 /// A frame.
 #[derive(Debug)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     /// A member a column.
     Group(Group),
     /// A field a column; codes have their categories in `uns`.
@@ -21,7 +21,7 @@ pub(super) enum Frame {
 
 impl Frame {
     /// Opens the frame `name` of the group; `file` is the root, whose `uns` has old categories.
-    pub(super) fn open(parent: &Group, name: &str, file: &Group) -> Result<Self> {
+    pub(crate) fn open(parent: &Group, name: &str, file: &Group) -> Result<Self> {
         match parent.get(name)? {
             Object::Group(group) => Ok(Self::Group(group)),
             Object::Dataset(table) => {
@@ -75,7 +75,7 @@ impl Frame {
     }
 
     /// The names of the rows.
-    pub(super) fn names(&self) -> Result<Vec<String>> {
+    pub(crate) fn names(&self) -> Result<Vec<String>> {
         let names = self.index()?.texts();
         Ok(names.into_iter().map(Option::unwrap_or_default).collect())
     }
@@ -92,7 +92,7 @@ impl Frame {
     }
 
     /// Names of the columns, in the frame's order.
-    pub(super) fn columns(&self) -> Vec<String> {
+    pub(crate) fn columns(&self) -> Vec<String> {
         let index = self.index_name();
         match self {
             Self::Table { table, .. } => {

@@ -7,7 +7,7 @@ pub(crate) mod frame;
 
 use super::dataset::Csr;
 use super::h5::{Group, Object, damaged};
-use super::input::{Axis, Described, Input, Result, Which, no_matrix};
+use super::input::{Axis, Described, Input, Piece, Result, Which, no_matrix};
 use super::stored::{Parts, Stored};
 use super::tidy::{tell, tidy};
 use super::values::Values;
@@ -182,6 +182,14 @@ impl Input for H5ad {
     }
     fn rows(&self, which: &Which) -> Result<Option<Parts>> {
         self.matrix(which)?.rows()
+    }
+    fn pieces(
+        &self,
+        which: &Which,
+        notices: &mut Vec<String>,
+        take: &mut dyn FnMut(Piece) -> Result<()>,
+    ) -> Result<()> {
+        self.matrix(which)?.pieces(notices, take)
     }
     fn others(&self) -> Vec<String> {
         ["obsm", "varm", "obsp", "varp", "uns"]

@@ -2,10 +2,10 @@
 //! X holds counts, 8 otherwise. Values are transformed as they are read.
 mod read;
 
-pub(super) use read::load;
+pub(super) use read::{load, look};
 
 use super::cells::Transform;
-use super::prepare::log_count;
+use super::prepare::transformed;
 use super::read_at::read_at;
 use crate::error::DataError;
 use std::fs::File;
@@ -212,12 +212,7 @@ impl Decoder {
             _ => 0.0,
         };
         let transform = self.transform;
-        let apply = |v: f32| match transform {
-            Transform::Log => log_count(v, total),
-            Transform::LogCounts => f64::from(v).ln_1p() as f32,
-            Transform::Binary => 1.0,
-            Transform::AsIs => v,
-        };
+        let apply = |v: f32| transformed(transform, v, total);
         for v in &mut self.values {
             *v = match self.memo.get_mut(*v as usize) {
                 Some(known) if self.form == Form::Counts => {

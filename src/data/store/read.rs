@@ -3,15 +3,13 @@ use super::{Form, Place, Room, Seen, Store, temporary};
 use crate::data::dataset::Csr;
 use crate::data::h5::no_memory;
 use crate::data::read_at::read_at;
-use crate::data::stored::{Parts, out_of_range};
-use crate::data::tidy::{tell, tidy};
+use crate::data::stored::Parts;
+use crate::data::tidy::tell;
 use crate::error::DataError;
 use rayon::prelude::*;
 use std::io::Write;
 
-/// Stored values of a block.
-const BLOCK: usize = 1 << 20;
-/// Of these, what one thread takes at once.
+/// Stored values that one thread takes at once.
 const PIECE: usize = 1 << 15;
 /// Largest count of the short form, and most genes.
 const MOST: f32 = 65_535.0;
@@ -25,43 +23,8 @@ pub(in crate::data) fn load(
     room: &Room,
     notices: &mut Vec<String>,
 ) -> Result<Store, DataError> {
-    let n_obs = parts.pointers.len() - 1;
     let mut builder = Builder::new(parts, room)?;
-    let mut changed = (0, 0);
-    let mut block = Csr {
-        n_obs: 0,
-        n_vars: parts.n_vars,
-        indptr: Vec::new(),
-        indices: Vec::new(),
-        values: Vec::new(),
-    };
-    let mut first = 0;
-    while first < n_obs {
-        let from = parts.pointers[first];
-        let mut last = first + 1;
-        while last < n_obs && parts.pointers[last + 1] - from <= BLOCK {
-            last += 1;
-        }
-        let range = from..parts.pointers[last];
-        block.indices = parts.indices.slice::<u32>(range.clone())?;
-        block.values = parts.data.slice::<f32>(range.clone())?;
-        let highest = block
-            .indices
-            .par_chunks(PIECE)
-            .filter_map(|p| p.iter().max());
-        if highest.max().is_some_and(|g| *g as usize >= parts.n_vars) {
-            return Err(out_of_range(&parts.indices, range, parts.n_vars));
-        }
-        block.n_obs = last - first;
-        block.indptr.clear();
-        block
-            .indptr
-            .extend(parts.pointers[first..=last].iter().map(|p| p - from));
-        let (unsorted, duplicates) = tidy(&mut block);
-        changed = (changed.0 + unsorted, changed.1 + duplicates);
-        builder.push(first, &block)?;
-        first = last;
-    }
+    let changed = parts.blocks(&mut |first, block| builder.push(first, &block))?;
     tell(changed, notices);
     Ok(builder.store)
 }
@@ -195,8 +158,8 @@ fn entries(form: Form, genes: &[u32], values: &[f32], bytes: &mut [u8]) {
     }
 }
 
-/// What stands out in a block.
-fn look(block: &Csr, first: usize) -> Seen {
+/// What stands out in a block, of which the first row is row `first` of the file.
+pub(in crate::data) fn look(block: &Csr, first: usize) -> Seen {
     let piece = |values: &[f32]| {
         let (mut integers, mut good, mut max) = (true, true, 0.0f32);
         for &v in values {

@@ -275,7 +275,10 @@ fn map(panel: &Panel, test: &TestCells, shown: &[usize]) -> Option<Map> {
         return None;
     }
     let columns: Vec<u32> = model.genes.iter().map(|g| g.index).collect();
-    let row = |&cell: &usize| model.latent(&panel_values(&test.x, &columns, cell..cell + 1));
+    let row = |&cell: &usize| {
+        let values = panel_values(&test.x, &columns, cell..cell + 1);
+        model.outputs(&values).latent
+    };
     let rows: Vec<Vec<f32>> = shown.par_iter().map(row).collect();
     let places = tsne::layout(&rows);
     if !places.iter().flatten().all(|v| v.is_finite()) {
