@@ -43,11 +43,11 @@ pub(super) fn collect(
     let model = &panel.fit.model;
     let n = test.x.n_obs;
     let shown: Vec<usize> = (0..n.min(SHOWN)).map(|i| i * n / n.min(SHOWN)).collect();
-    let mut curve: Vec<Size> = panels.iter().map(|p| size(p, test, summary.seed)).collect();
+    // one size is no curve, and its figures stand with the tasks
+    let sizes = if panels.len() > 1 { panels } else { &[] };
+    let size = |p: &Panel| size(p, test, summary.seed);
+    let mut curve: Vec<Size> = sizes.iter().map(size).collect();
     curve.sort_by_key(|s| s.k);
-    if curve.len() < 2 {
-        curve.clear();
-    }
     Report {
         kind: KIND.into(),
         schema_version: SCHEMA_VERSION,

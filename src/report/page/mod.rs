@@ -1,7 +1,7 @@
 //! The page of a run, or of several side by side: one HTML file without any other, for a browser that is
 //! offline, light or dark, wide or narrow, and for those who hear it read.
 //!
-//! [`write`] puts everything that it shows into a [`data::Report`], which `train` keeps as `report.json`;
+//! [`write()`] puts everything that it shows into a [`data::Report`], which `train` keeps as `report.json`;
 //! [`html`] draws the page of one or several of them and of nothing else. The same reports are the same
 //! bytes. Plots are plotters'; there is no script.
 mod about;
