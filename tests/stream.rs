@@ -46,7 +46,10 @@ fn data(dir: &Path, windows: Option<Windows>) -> TrainingData {
     let class = ["class".to_string()];
     let room = |_, _, _| {
         Ok(match windows {
-            Some(_) => Room::File(dir.into()),
+            Some(_) => Room::File {
+                dir: dir.into(),
+                turning: 1 << 10,
+            },
             None => Room::Memory,
         })
     };
@@ -186,7 +189,12 @@ fn loss_by_window() {
     for window in [None, Some(1 << 20), Some(4 << 20)] {
         let windows = window.map(|window| Windows { window, core });
         let dir = std::env::temp_dir();
-        let room = |_, _, _| Ok(windows.map_or(Room::Memory, |_| Room::File(dir.clone())));
+        let room = |_, _, _| {
+            Ok(windows.map_or(Room::Memory, |_| Room::File {
+                dir: dir.clone(),
+                turning: 1 << 10,
+            }))
+        };
         let (d, x) = open_rows(Path::new(&path), &of(&label), &room).expect("opens");
         let prepared = prepare_matrix(d, x, &label, &[], InputChoice::Auto).expect("prepares");
         let genes = GeneFilter {

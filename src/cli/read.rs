@@ -28,7 +28,11 @@ pub struct ReadArgs {
 /// A file that cannot be read.
 pub fn run(args: &ReadArgs) -> Result<Outcome, Failure> {
     let begin = Instant::now();
-    let room = |_, _, _| Ok(args.disk.clone().map_or(Room::Memory, Room::File));
+    let file = |dir| Room::File {
+        dir,
+        turning: 1 << 30,
+    };
+    let room = |_, _, _| Ok(args.disk.clone().map_or(Room::Memory, file));
     let (_, x) = open_rows(&args.file, &Options::default(), &room)?;
     let (seconds, peak) = (begin.elapsed().as_secs_f64(), peak_memory());
     let rows: Vec<u32> = (0..x.n_obs() as u32).collect();

@@ -349,13 +349,17 @@ fn room(
 ) -> Result<Room, DataError> {
     match limit {
         Some(limit) if budget::in_memory(n_obs, n_vars, nnz) > limit.0 => {
-            budget::windows(limit, n_obs, n_vars).map_err(|least| {
+            let windows = budget::windows(limit, n_obs, n_vars).map_err(|least| {
                 DataError::new(
                     format!("{limit} of memory are too little for {n_obs} cells x {n_vars} genes"),
                     format!("give at least {least} (--memory)"),
                 )
             })?;
-            Ok(Room::File(out.into()))
+            Ok(Room::File {
+                dir: out.into(),
+                // no window is there yet
+                turning: 2 * windows.window,
+            })
         }
         _ => Ok(Room::Memory),
     }

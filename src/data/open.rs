@@ -57,7 +57,23 @@ pub fn open_rows(
                 let room = room(parts.pointers.len() - 1, parts.n_vars, parts.data.len())?;
                 Matrix::Store(store::load(&parts, &room, notices)?)
             }
-            None => Matrix::Csr(input.read(&options.which, notices)?),
+            None => {
+                let d = input.describe(&options.which)?;
+                let (n_obs, n_vars) = (d.n_obs, d.n_vars);
+                // of a dense matrix nobody knows how many are not 0
+                let all = n_obs.saturating_mul(n_vars);
+                let stored = d.stored.map_or(all, |n| usize::try_from(n).unwrap_or(all));
+                match room(n_obs, n_vars, stored)? {
+                    Room::Memory => Matrix::Csr(input.read(&options.which, notices)?),
+                    room => Matrix::Store(store::load_any(
+                        input,
+                        &options.which,
+                        (n_obs, n_vars),
+                        &room,
+                        notices,
+                    )?),
+                }
+            }
         })
     })
 }

@@ -2,7 +2,7 @@
 //! X holds counts, 8 otherwise. Values are transformed as they are read.
 mod read;
 
-pub(super) use read::{load, look};
+pub(super) use read::{load, load_any, look};
 
 use super::cells::Transform;
 use super::prepare::transformed;
@@ -24,8 +24,13 @@ const MEMO: usize = 256;
 pub enum Room {
     /// In memory.
     Memory,
-    /// In a temporary file in this directory, without a name, so that it is gone with the program.
-    File(PathBuf),
+    /// In a temporary file.
+    File {
+        /// The directory of the file, which has no name, so that it is gone with the program.
+        dir: PathBuf,
+        /// Bytes that values may take while a matrix by genes is turned to one by cells.
+        turning: u64,
+    },
 }
 
 /// What stands out in the values of X.

@@ -1,7 +1,8 @@
-//! From a CSR group to a [`Store`], block by block.
+//! From a matrix in a file to a [`Store`], block by block.
 use super::{Form, Place, Room, Seen, Store, temporary};
 use crate::data::dataset::Csr;
 use crate::data::h5::no_memory;
+use crate::data::input::{Input, Which};
 use crate::data::read_at::read_at;
 use crate::data::stored::Parts;
 use crate::data::tidy::tell;
@@ -23,10 +24,110 @@ pub(in crate::data) fn load(
     room: &Room,
     notices: &mut Vec<String>,
 ) -> Result<Store, DataError> {
-    let mut builder = Builder::new(parts, room)?;
+    let n_obs = parts.pointers.len() - 1;
+    let nnz = parts.pointers.last().copied().unwrap_or(0);
+    let mut builder = Builder::new((n_obs, parts.n_vars, nnz), room)?;
     let changed = parts.blocks(&mut |first, block| builder.push(first, &block))?;
     tell(changed, notices);
     Ok(builder.store)
+}
+
+/// Reads a matrix of any layout that is not by cells and sparse, without holding it: dense ones piece by
+/// piece; those by genes as often as the cells' values fit into `turning` bytes, and once more to count.
+///
+/// # Errors
+/// As [`load`].
+pub(in crate::data) fn load_any(
+    input: &dyn Input,
+    which: &Which,
+    (n_obs, n_vars): (usize, usize),
+    room: &Room,
+    notices: &mut Vec<String>,
+) -> Result<Store, DataError> {
+    let mut builder = Builder::new((n_obs, n_vars, 0), room)?;
+    let mut counts = vec![0usize; n_obs];
+    let mut by_genes = false;
+    input.pieces(which, notices, &mut |piece| {
+        if piece.by_cells {
+            return builder.push(piece.first, &piece.rows);
+        }
+        by_genes = true;
+        piece
+            .rows
+            .indices
+            .iter()
+            .for_each(|&c| counts[c as usize] += 1);
+        Ok(())
+    })?;
+    if !by_genes {
+        return Ok(builder.store);
+    }
+    let at_once = match room {
+        Room::Memory => usize::MAX,
+        // a gene and a value of each, and the bytes that they become
+        Room::File { turning, .. } => usize::try_from(turning / 16).unwrap_or(usize::MAX),
+    };
+    let mut first = 0;
+    while first < n_obs {
+        let (mut last, mut n) = (first + 1, counts[first]);
+        while last < n_obs && n + counts[last] <= at_once {
+            n += counts[last];
+            last += 1;
+        }
+        let cells = turned(input, which, first, &counts[first..last], n_vars)?;
+        builder.push(first, &cells)?;
+        first = last;
+    }
+    Ok(builder.store)
+}
+
+/// Cells from `first` on of a matrix by genes; `counts` are the values of each.
+fn turned(
+    input: &dyn Input,
+    which: &Which,
+    first: usize,
+    counts: &[usize],
+    n_vars: usize,
+) -> Result<Csr, DataError> {
+    let mut indptr = vec![0];
+    indptr.extend(counts.iter().scan(0, |sum, n| {
+        *sum += n;
+        Some(*sum)
+    }));
+    let nnz = indptr[counts.len()];
+    let mut next = indptr.clone();
+    let (mut indices, mut values) = (Vec::new(), Vec::new());
+    indices.try_reserve_exact(nnz).map_err(|_| no_memory(nnz))?;
+    values.try_reserve_exact(nnz).map_err(|_| no_memory(nnz))?;
+    indices.resize(nnz, 0u32);
+    values.resize(nnz, 0.0f32);
+    // what there is to tell was told when the values were counted
+    input.pieces(which, &mut Vec::new(), &mut |piece| {
+        let rows = &piece.rows;
+        for (gene, range) in rows.indptr.windows(2).enumerate() {
+            let own = rows.indices[range[0]..range[1]].iter();
+            for (&cell, &value) in own.zip(&rows.values[range[0]..range[1]]) {
+                let Some(cell) = (cell as usize).checked_sub(first) else {
+                    continue;
+                };
+                if cell < counts.len() {
+                    // a file that changes while it is read must not lead outside
+                    let at = next[cell].min(nnz.saturating_sub(1));
+                    indices[at] = (piece.first + gene) as u32;
+                    values[at] = value;
+                    next[cell] += 1;
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Csr {
+        n_obs: counts.len(),
+        n_vars,
+        indptr,
+        indices,
+        values,
+    })
 }
 
 struct Builder {
@@ -35,10 +136,10 @@ struct Builder {
 }
 
 impl Builder {
-    fn new(parts: &Parts, room: &Room) -> Result<Self, DataError> {
-        let nnz = parts.pointers.last().copied().unwrap_or(0) as u64;
+    /// `nnz` may be too small.
+    fn new((n_obs, n_vars, nnz): (usize, usize, usize), room: &Room) -> Result<Self, DataError> {
         // the short form, until a value does not fit
-        let form = if parts.n_vars as f32 <= MOST + 1.0 {
+        let form = if n_vars as f32 <= MOST + 1.0 {
             Form::Counts
         } else {
             Form::Values
@@ -46,19 +147,19 @@ impl Builder {
         let place = match room {
             Room::Memory => {
                 let mut all = Vec::new();
-                all.try_reserve_exact((nnz * form.bytes()) as usize)
-                    .map_err(|_| no_memory(nnz as usize))?;
+                all.try_reserve_exact(nnz * form.bytes() as usize)
+                    .map_err(|_| no_memory(nnz))?;
                 Place::Memory(all)
             }
-            Room::File(dir) => {
+            Room::File { dir, .. } => {
                 Place::File(tempfile::tempfile_in(dir).map_err(|e| temporary("made", &e))?)
             }
         };
-        let mut starts = Vec::with_capacity(parts.pointers.len());
+        let mut starts = Vec::with_capacity(n_obs + 1);
         starts.push(0);
         Ok(Self {
             store: Store {
-                n_vars: parts.n_vars,
+                n_vars,
                 starts,
                 form,
                 place,
