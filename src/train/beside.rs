@@ -1,15 +1,31 @@
 //! What the genes beside a panel that is done would save.
-use super::refine::{Products, RIDGE, missing, new_rows, with_each};
-use super::stages::{Panel, row};
+use super::refine::{Pass, Products, RIDGE, missing, new_rows, with_each};
+use super::stages::{Panel, Scaling, row};
 use super::trainer::{Result, Trainer};
 use crate::ops::Ops;
 
 /// Fewest genes that are looked at, where there are so many; else two for each of the panel.
 const LEAST: usize = 50;
-/// Most cells that losses are taken over.
-const CELLS: usize = 2048;
-/// Lengths of a gene's weights that are tried, in half the mean norm of the panel's.
-const LENGTHS: [f32; 5] = [0.125, 0.25, 0.5, 1.0, 2.0];
+
+/// How closely gains are measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Care {
+    /// Most cells that losses are taken over.
+    cells: usize,
+    /// Lengths of a gene's weights that are tried, in half the mean norm of the panel's.
+    lengths: &'static [f32],
+}
+
+/// For what the user reads.
+const CLOSE: Care = Care {
+    cells: 2048,
+    lengths: &[0.125, 0.25, 0.5, 1.0, 2.0],
+};
+/// For the genes that join a round.
+pub(super) const QUICK: Care = Care {
+    cells: 1024,
+    lengths: &[0.25, 1.0],
+};
 
 /// A gene beside a panel.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,28 +63,50 @@ impl<O: Ops> Trainer<'_, O> {
             .collect();
         genes.sort_by(|&a, &b| q[b as usize].total_cmp(&q[a as usize]).then(a.cmp(&b)));
         genes.truncate(LEAST.max(2 * k));
-        let every = sample.len().div_ceil(CELLS).max(1);
-        let cells: Vec<u32> = sample.iter().copied().step_by(every).collect();
-        let mut beside = Vec::with_capacity(genes.len());
-        for some in genes.chunks(room) {
-            let rows = new_rows(panel, params, some, &descent);
-            panel.set_genes(self.ops, scaling, vec![[own.as_slice(), some].concat()], k)?;
-            let mut gains = vec![0.0f32; some.len()];
-            for length in LENGTHS {
-                let mut arena = params.to_vec();
-                let at = row(&layout, k).start;
-                let scaled = rows.iter().map(|w| w * length);
-                arena[at..].iter_mut().zip(scaled).for_each(|(a, w)| *a = w);
-                let losses = with_each(self.ops, panel, pass, &cells, &arena)?;
-                let saved = losses[..some.len()].iter().map(|l| losses[some.len()] - l);
-                let best = gains.iter_mut().zip(saved);
-                best.for_each(|(gain, saved)| *gain = gain.max(saved as f32));
-            }
-            panel.set_genes(self.ops, scaling, vec![own.clone()], k)?;
-            let each = some.iter().zip(gains);
-            beside.extend(each.map(|(&gene, gain)| Beside { gene, gain }));
-        }
+        let mut beside = gains(
+            self.ops, panel, pass, scaling, sample, params, &genes, &descent, CLOSE,
+        )?;
         beside.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.gene.cmp(&b.gene)));
         Ok(beside)
     }
+}
+
+/// What some genes would save, in their order, over cells of the sample; `params` is the panel's arena,
+/// `descent` that of [`missing`]. The panel must have slots for at least one more gene.
+pub(super) fn gains<O: Ops>(
+    ops: &mut O,
+    panel: &mut Panel,
+    pass: &Pass,
+    scaling: &Scaling,
+    sample: &[u32],
+    params: &[f32],
+    genes: &[u32],
+    descent: &[f32],
+    care: Care,
+) -> Result<Vec<Beside>> {
+    let k = panel.kept;
+    let layout = panel.net.layout.clone();
+    let own = panel.genes[0].clone();
+    let every = sample.len().div_ceil(care.cells).max(1);
+    let cells: Vec<u32> = sample.iter().copied().step_by(every).collect();
+    let mut beside = Vec::with_capacity(genes.len());
+    for some in genes.chunks((layout.shape.n_in - k).max(1)) {
+        let rows = new_rows(panel, params, some, descent);
+        panel.set_genes(ops, scaling, vec![[own.as_slice(), some].concat()], k)?;
+        let mut gains = vec![0.0f32; some.len()];
+        for length in care.lengths {
+            let mut arena = params.to_vec();
+            let at = row(&layout, k).start;
+            let scaled = rows.iter().map(|w| w * length);
+            arena[at..].iter_mut().zip(scaled).for_each(|(a, w)| *a = w);
+            let losses = with_each(ops, panel, pass, &cells, &arena)?;
+            let saved = losses[..some.len()].iter().map(|l| losses[some.len()] - l);
+            let best = gains.iter_mut().zip(saved);
+            best.for_each(|(gain, saved)| *gain = gain.max(saved as f32));
+        }
+        panel.set_genes(ops, scaling, vec![own.clone()], k)?;
+        let each = some.iter().zip(gains);
+        beside.extend(each.map(|(&gene, gain)| Beside { gene, gain }));
+    }
+    Ok(beside)
 }

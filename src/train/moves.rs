@@ -1,4 +1,5 @@
 //! What happens to the panels between two segments: genes join, genes leave.
+use super::beside::{QUICK, gains};
 use super::checkpoint::Snapshot;
 use super::plan::{Kind, Segment};
 use super::refine::{Products, RIDGE, additions, missing, new_rows, without_each};
@@ -6,6 +7,10 @@ use super::stages::{self, Stage, row};
 use super::trail::{Left, remember};
 use super::trainer::{Result, Trainer};
 use crate::ops::Ops;
+
+/// Genes of the largest score statistic that are looked at for each one that joins a round, and besides.
+const LOOKED_AT: usize = 3;
+const MORE: usize = 16;
 
 impl<O: Ops> Trainer<'_, O> {
     /// What comes before the first step of a segment.
@@ -48,7 +53,20 @@ impl<O: Ops> Trainer<'_, O> {
             };
             new.retain(|&g| q[g as usize] >= 0.0 && settings.rules.allows(g));
             new.sort_by(|&a, &b| q[b as usize].total_cmp(&q[a as usize]).then(a.cmp(&b)));
-            new.truncate(count);
+            // the statistic says which genes are worth a look, what each would save decides
+            new.truncate(LOOKED_AT * count + MORE);
+            if new.len() > count {
+                let mut alone = panel.in_front(r);
+                let gains = gains(
+                    self.ops, &mut alone, pass, scaling, sample, arena, &new, &descent, QUICK,
+                )?;
+                let kept = panel.kept;
+                panel.set_genes(self.ops, scaling, panel.genes.clone(), kept)?;
+                let mut order: Vec<usize> = (0..new.len()).collect();
+                order.sort_by(|&a, &b| gains[b].gain.total_cmp(&gains[a].gain).then(a.cmp(&b)));
+                new = order[..count].iter().map(|&i| gains[i].gene).collect();
+            }
+            let own = panel.model(r);
             let rows = new_rows(&own, arena, &new, &descent);
             let at = row(&panel.net.layout, panel.input.n).start;
             arena[at..at + rows.len()].copy_from_slice(&rows);

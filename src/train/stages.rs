@@ -236,6 +236,15 @@ impl Panel {
         }
     }
 
+    /// Network `r` alone with the buffers of all networks' inputs, from the first one's place on: they must
+    /// be filled again afterwards.
+    pub(super) fn in_front(&self, r: usize) -> Self {
+        Self {
+            input: self.input.clone(),
+            ..self.model(r)
+        }
+    }
+
     /// Frees all buffers.
     pub(super) fn release<O: Ops>(self, ops: &mut O) {
         self.net.release(ops);
