@@ -2,7 +2,7 @@
 #[path = "common/program.rs"]
 mod program;
 
-use program::{printed, refused, rows, text, yoto};
+use program::{printed, refused, rows, text, writing, yoto};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ fn planted() -> Planted {
     };
     let simulation = Simulation::new(settings).expect("makes");
     let data = folder.path().join("cells.h5ad");
-    write(&simulation, &data, Compression::None, false).expect("writes");
+    writing(|| write(&simulation, &data, Compression::None, false)).expect("writes");
     let names = simulation.var_names();
     let is_marker = |r: &Role| matches!(r, Role::Marker { .. });
     let markers = names.iter().zip(simulation.roles());

@@ -2,7 +2,7 @@
 #[path = "common/program.rs"]
 mod program;
 
-use program::{printed, refused, rows, yoto};
+use program::{printed, refused, rows, writing, yoto};
 use std::collections::BTreeMap;
 use std::path::Path;
 use yoto_gpu::simulate::{Compression, Role, Settings, Simulation, write};
@@ -253,7 +253,7 @@ fn copies(folder: &Path) -> (String, Simulation) {
     };
     let simulation = Simulation::new(settings).expect("makes");
     let data = folder.join("cells.h5ad");
-    write(&simulation, &data, Compression::None, false).expect("writes");
+    writing(|| write(&simulation, &data, Compression::None, false)).expect("writes");
     (data.display().to_string(), simulation)
 }
 

@@ -2,7 +2,7 @@
 #[path = "common/applied.rs"]
 mod program;
 
-use program::{arg, column, demo, done, fixture, refused, rows, text, train, yoto};
+use program::{arg, column, demo, done, fixture, refused, rows, text, train, writing, yoto};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use yoto_gpu::data::panel::{self, Request, Wanted};
@@ -95,7 +95,12 @@ fn renamed(dir: &Path, column: &str, name: impl Fn(usize, &str) -> String) -> Pa
     let old = open(&demo(), &Options::default())
         .expect("the demo")
         .var_names;
-    let file = hdf5::File::open_rw(&path).expect("HDF5");
+    writing(|| rename(&path, column, &old, &name));
+    path
+}
+
+fn rename(path: &Path, column: &str, old: &[String], name: &dyn Fn(usize, &str) -> String) {
+    let file = hdf5::File::open_rw(path).expect("HDF5");
     let var = file.group("var").expect("var");
     let index: hdf5::types::VarLenUnicode = var
         .attr("_index")
@@ -115,7 +120,6 @@ fn renamed(dir: &Path, column: &str, name: impl Fn(usize, &str) -> String) -> Pa
             .create(name)
             .expect("a column");
     }
-    path
 }
 
 fn wanted(gene: &PanelGene) -> Wanted<'_> {

@@ -53,8 +53,13 @@ impl<O: Ops> Trainer<'_, O> {
             };
             new.retain(|&g| q[g as usize] >= 0.0 && settings.rules.allows(g));
             new.sort_by(|&a, &b| q[b as usize].total_cmp(&q[a as usize]).then(a.cmp(&b)));
-            // the statistic says which genes are worth a look, what each would save decides
-            new.truncate(LOOKED_AT * count + MORE);
+            // the statistic says which genes are worth a look, what each would save decides; but only the
+            // statistic asks what holds in every batch
+            let looked_at = match pass.batches {
+                None => LOOKED_AT * count + MORE,
+                Some(_) => count,
+            };
+            new.truncate(looked_at);
             if new.len() > count {
                 let mut alone = panel.in_front(r);
                 let gains = gains(

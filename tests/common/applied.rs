@@ -4,7 +4,26 @@
     reason = "not every test file that includes this one uses all of it"
 )]
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock};
+
+/// A child gets every file that is open where it is made, and HDF5's lock of one that is written with it.
+static WRITING: RwLock<()> = RwLock::new(());
+
+/// Writes files by `write` while no program is started.
+pub fn writing<R>(write: impl FnOnce() -> R) -> R {
+    let _alone = WRITING.write().unwrap_or_else(PoisonError::into_inner);
+    write()
+}
+
+fn output(command: &mut Command) -> Output {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = {
+        let _none_writes = WRITING.read().unwrap_or_else(PoisonError::into_inner);
+        command.spawn().expect("the program starts")
+    };
+    child.wait_with_output().expect("the program ends")
+}
 
 /// The embedded demo as a file.
 pub fn demo() -> PathBuf {
@@ -21,7 +40,7 @@ pub fn fixture(name: &str) -> PathBuf {
 pub fn yoto(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"));
     command.args(args).env("NO_COLOR", "1");
-    command.output().expect("the program starts")
+    output(&mut command)
 }
 
 pub fn text(bytes: &[u8]) -> String {

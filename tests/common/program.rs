@@ -1,12 +1,35 @@
 //! The program as a user runs it.
+#![allow(
+    dead_code,
+    reason = "not every test file that includes this one uses all of it"
+)]
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock};
+
+/// A child gets every file that is open where it is made, and HDF5's lock of one that is written with it.
+static WRITING: RwLock<()> = RwLock::new(());
+
+/// Writes files by `write` while no program is started.
+pub fn writing<R>(write: impl FnOnce() -> R) -> R {
+    let _alone = WRITING.write().unwrap_or_else(PoisonError::into_inner);
+    write()
+}
+
+fn output(command: &mut Command) -> Output {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = {
+        let _none_writes = WRITING.read().unwrap_or_else(PoisonError::into_inner);
+        command.spawn().expect("the program starts")
+    };
+    child.wait_with_output().expect("the program ends")
+}
 
 /// Runs it with these arguments.
 pub fn yoto<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"));
     let command = command.args(args).env("NO_COLOR", "1");
-    command.output().expect("the program starts")
+    output(command)
 }
 
 pub fn text(bytes: &[u8]) -> String {
@@ -33,10 +56,6 @@ pub fn refused(output: &Output, words: &[&str]) {
     }
 }
 
-#[allow(
-    dead_code,
-    reason = "not every test file that includes this one uses it"
-)]
 /// Rows of a table, each by its columns' names.
 pub fn rows(path: &Path) -> Vec<std::collections::BTreeMap<String, String>> {
     let mut csv =
