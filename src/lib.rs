@@ -25,7 +25,7 @@
 //! - [`ops`]: the trait [`ops::Ops`], one method a kernel entry; [`gpu`] implements it on wgpu,
 //!   [`cpu`] with the twins (f64 in tests, f32 over rayon for `--device cpu`).
 //! - [`model`]: shapes, places in the flat arena, and the order of the operations of a step, written
-//!   once over `Ops` and so shared by both devices ([`model::step`], [`model::trunk`]).
+//!   once over `Ops` and so shared by both devices ([`model::step`], [`model::panel_step`], [`model::trunk`]).
 //! - [`train`]: settings, the plan of the phases, the epoch loop, rounds, checkpoints; panels of several
 //!   sizes, of the majority of several runs, and the rules that they keep ([`train::rules`]); baselines ([`train::baselines`]).
 //! - [`check`]: small known cases of every kernel entry, and their table over all implementations.

@@ -1,34 +1,13 @@
 //! `devices`, `bench` and `bench compare` as a user runs them: JSON with all documented fields, the
 //! table of ratios, the page with its alternatives in words, and what is refused.
+#[path = "common/program.rs"]
+mod program;
+
+use program::{refused, text, yoto};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
 use yoto_gpu::bench::schema::{KIND, Report, SCHEMA_VERSION};
-
-fn yoto(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"));
-    command.args(args).output().expect("the program starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Exit code 1, one `error:` and one `hint:` line with these words, nothing on stdout.
-fn refused(output: &Output, words: &[&str]) {
-    let stderr = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(output.stdout.is_empty());
-    for sign in ["error: ", "hint: "] {
-        let lines = stderr.lines().filter(|l| l.starts_with(sign));
-        // drivers without a display say so in words of their own
-        let own = lines.filter(|l| !l.contains("XDG_RUNTIME_DIR"));
-        assert_eq!(own.count(), 1, "{stderr}");
-    }
-    for word in words {
-        assert!(stderr.contains(word), "{word:?} is not in {stderr}");
-    }
-}
 
 const TINY: &[&str] = &[
     "bench",

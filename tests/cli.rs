@@ -1,22 +1,13 @@
 //! The program as a user runs it: help, exit codes, files, JSON, errors.
+#[path = "common/program.rs"]
+mod program;
+
+use program::{refused, text, yoto};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Output};
-
-fn yoto(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"));
-    command
-        .args(args)
-        .env("NO_COLOR", "1")
-        .output()
-        .expect("the program starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use std::process::Output;
 
 /// A short run of the demo on the CPU.
 fn demo(out: &Path, more: &[&str]) -> Output {
@@ -26,26 +17,6 @@ fn demo(out: &Path, more: &[&str]) -> Output {
     ];
     args.extend(more);
     yoto(&args)
-}
-
-/// Exit code 1, one `error:` and one `hint:` line with these words, nothing on stdout.
-fn refused(output: &Output, words: &[&str]) {
-    let stderr = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(output.stdout.is_empty());
-    for sign in ["error: ", "hint: "] {
-        assert_eq!(
-            stderr
-                .lines()
-                .filter(|l| l.starts_with(sign) && !l.contains("XDG_RUNTIME_DIR"))
-                .count(),
-            1,
-            "{stderr}"
-        );
-    }
-    for word in words {
-        assert!(stderr.contains(word), "{word:?} is not in {stderr}");
-    }
 }
 
 #[test]
@@ -469,128 +440,4 @@ fn bad_input_is_one_error_and_one_hint() {
         &["--out", "cannot be written"],
     );
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
-}
-
-#[test]
-#[cfg(unix)]
-fn a_stopped_run_leaves_results_and_resumes_to_the_same_bytes() {
-    let folder = tempfile::tempdir().unwrap();
-    let (whole, broken) = (folder.path().join("whole"), folder.path().join("broken"));
-    let args = |out: &Path| {
-        let out = out.display().to_string();
-        [
-            "train", "--device", "cpu", "--steps", "900", "--genes", "8", "--out",
-        ]
-        .map(String::from)
-        .into_iter()
-        .chain([out])
-        .collect::<Vec<_>>()
-    };
-    let run = |args: &[String]| {
-        Command::new(env!("CARGO_BIN_EXE_yoto-gpu"))
-            .args(args)
-            .output()
-            .unwrap()
-    };
-    assert_eq!(run(&args(&whole)).status.code(), Some(0));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"))
-        .args(args(&broken))
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let checkpoint = broken.join("checkpoint.bin");
-    while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    let code = child.wait().unwrap().code();
-    assert_eq!(code, Some(130), "it ended before it could be stopped");
-    assert!(checkpoint.exists() && broken.join("model.safetensors").exists());
-    let mut other = args(&broken);
-    other.extend(["--resume", "--lr", "0.1"].map(String::from));
-    refused(&run(&other), &["--lr", "0.005", "0.1"]);
-    let mut resume = args(&broken);
-    resume.push("--resume".into());
-    let output = run(&resume);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    for file in [
-        "model.safetensors",
-        "panel.csv",
-        "predictions.csv",
-        "history.csv",
-    ] {
-        assert_eq!(
-            std::fs::read(whole.join(file)).unwrap(),
-            std::fs::read(broken.join(file)).unwrap(),
-            "{file}"
-        );
-    }
-    assert!(!checkpoint.exists());
-}
-
-#[test]
-fn simulated_cells_train_under_a_limit_of_memory() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("cells.h5ad").display().to_string();
-    let simulate = [
-        "simulate",
-        "--cells",
-        "600",
-        "--genes",
-        "300",
-        "--density",
-        "0.1",
-        "--markers",
-        "4",
-        "--classes",
-        "4",
-        &file,
-    ];
-    let made = yoto(&simulate);
-    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
-    assert!(text(&made.stdout).contains("600 cells x 300 genes"));
-    refused(&yoto(&simulate), &["exists", "--force"]);
-    let read: serde_json::Value =
-        serde_json::from_slice(&yoto(&["bench", "read", &file]).stdout).unwrap();
-    assert_eq!(
-        (&read["n_obs"], &read["n_vars"]),
-        (&600.into(), &300.into())
-    );
-
-    let out = dir.path().join("run").display().to_string();
-    let train = |memory: &str| {
-        yoto(&[
-            "train",
-            &file,
-            "--label",
-            "class",
-            "--device",
-            "cpu",
-            "--genes",
-            "4",
-            "--steps",
-            "60",
-            "--include-genes",
-            "gene7",
-            "--memory",
-            memory,
-            "--out",
-            &out,
-        ])
-    };
-    refused(&train("1MiB"), &["1 MiB of memory", "give at least"]);
-    assert_eq!(train("8").status.code(), Some(2), "a number without a unit");
-    let done = train("8GiB");
-    let said = text(&done.stderr);
-    assert_eq!(done.status.code(), Some(0), "{said}");
-    if cfg!(target_os = "linux") {
-        assert!(
-            said.contains("peak memory") && said.contains("of 8.00 GiB"),
-            "{said}"
-        );
-    }
 }

@@ -1,8 +1,8 @@
 //! `evaluate`: the figures of training on the same cells, and what new labels do to them.
 #[path = "common/applied.rs"]
-mod program;
+mod applied;
 
-use program::{arg, column, demo, done, refused, rows, train, yoto};
+use applied::{arg, column, demo, done, refused, rows, train, yoto};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 

@@ -1,16 +1,14 @@
 //! Files of other formats as a user gives them to the program.
+#[path = "common/program.rs"]
+mod program;
+
+use program::yoto;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 fn fixture(name: &str) -> String {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats");
     fixtures.join(name).display().to_string()
-}
-
-fn yoto(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"));
-    command.args(args).env("NO_COLOR", "1");
-    command.output().expect("the program starts")
 }
 
 /// Two genes of a file, a few steps on the CPU.

@@ -8,7 +8,9 @@ use yoto_gpu::data::cells::{Targets, Task, TaskKind};
 use yoto_gpu::kernels::{softmask::SoftMask, softsort::SoftSort};
 use yoto_gpu::model::layout::{Layout, Shape};
 use yoto_gpu::model::net::{Cells, Net, Room, Targets as DeviceTargets};
-use yoto_gpu::model::step::{PanelInput, Selection, Selector, panel_step, selection_step};
+use yoto_gpu::model::panel_step::{PanelInput, panel_step};
+use yoto_gpu::model::selector::{Selection, Selector};
+use yoto_gpu::model::step::selection_step;
 use yoto_gpu::model::trunk::{Adam, BETA1, Batch, Dropout, Slot};
 use yoto_gpu::ops::{FBuf, MISSING, Ops, UBuf, stride};
 use yoto_gpu::reference::{

@@ -1,10 +1,10 @@
 //! `predict`: the same answers from any file that holds the panel, in every format.
 #[path = "common/applied.rs"]
-mod program;
+mod applied;
 
+use applied::{arg, column, demo, done, fixture, refused, rows, text, train, yoto};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
-use program::{arg, column, demo, done, fixture, refused, rows, text, train, yoto};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,8 +1,8 @@
 //! What `predict` refuses, and that nothing is lost where it fails.
 #[path = "common/applied.rs"]
-mod program;
+mod applied;
 
-use program::{arg, column, demo, done, fixture, refused, rows, text, train, writing, yoto};
+use applied::{arg, column, demo, done, fixture, refused, rows, text, train, writing, yoto};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use yoto_gpu::data::panel::{self, Request, Wanted};

@@ -5,10 +5,10 @@ mod markup;
 mod runs;
 
 use markup::{Element, faults, parse};
-use runs::{hostile, made_up, plainly, train, yoto};
+use runs::program::{refused, yoto};
+use runs::{hostile, made_up, plainly, train};
 use serde_json::Value;
 use std::path::Path;
-use std::process::Output;
 use yoto_gpu::report::page::data::{Kind, Report};
 use yoto_gpu::report::page::html;
 
@@ -21,22 +21,6 @@ fn checked(html: &str) -> Vec<Element> {
 fn plots(elements: &[Element]) -> usize {
     let is = |e: &&Element| e.name == "svg" && e.attribute("role") == Some("img");
     elements.iter().filter(is).count()
-}
-
-fn refused(output: &Output, words: &[&str]) {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(output.stdout.is_empty());
-    for sign in ["error: ", "hint: "] {
-        assert_eq!(
-            stderr.lines().filter(|l| l.starts_with(sign)).count(),
-            1,
-            "{stderr}"
-        );
-    }
-    for word in words {
-        assert!(stderr.contains(word), "{word:?} is not in {stderr}");
-    }
 }
 
 fn json(path: &Path) -> Value {

@@ -4,7 +4,8 @@
 //! to 2 allocations a call (counted, 2026-11-21). They are faster: in a program of its own on one thread,
 //! beside many other builds, 4096 x 512 x 512 ran at 31 and 30 GFLOP/s against 7 for
 //! [`twin::linear::Product`]. What `Product` gains inside a step has not been measured.
-use super::step::{gate_of, moments_of, part, part_mut};
+use super::first::gate_of;
+use super::step::{moments_of, part, part_mut};
 use super::{Cpu, SERIAL_WORK, rows, wide};
 use crate::kernels::{heads::Heads, linear::Linear};
 use crate::ops::{FBuf, UBuf, stride};

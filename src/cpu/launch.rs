@@ -1,5 +1,5 @@
 //! The operations: each takes its output out, calls the twin row by row, and puts it back.
-use super::{Cpu, allocate, cell_entries, dense, rows, step, wide};
+use super::{Cpu, allocate, cell_entries, dense, first, rows, step, wide};
 use crate::kernels::{
     ablate::Ablate, adamw::AdamW, first::First, heads::Heads, linear::Linear, noise::Noise,
     panel::Panel, scores::Scores, softmask::SoftMask, softsort::SoftSort, sparse::Sparse,
@@ -144,7 +144,7 @@ impl<T: Real> Ops for Cpu<T> {
         step::adamw(self, p, params, grads, moments);
     }
     fn centre(&mut self, p: First, gene: FBuf, params: FBuf, partial: FBuf) {
-        step::centre(self, p, gene, params, partial);
+        first::centre(self, p, gene, params, partial);
     }
     fn sparse_forward(
         &mut self,
@@ -156,7 +156,7 @@ impl<T: Real> Ops for Cpu<T> {
         centre: FBuf,
         out: FBuf,
     ) {
-        step::sparse_forward(self, p, page, rows, [gene, params, centre, out]);
+        first::sparse_forward(self, p, page, rows, [gene, params, centre, out]);
     }
     fn first_update(
         &mut self,
@@ -169,7 +169,7 @@ impl<T: Real> Ops for Cpu<T> {
         moments: FBuf,
         work: FBuf,
     ) {
-        step::first_update(self, p, page, rows, [d, gene, params, moments, work]);
+        first::first_update(self, p, page, rows, [d, gene, params, moments, work]);
     }
     fn panel_gather(
         &mut self,
@@ -180,7 +180,7 @@ impl<T: Real> Ops for Cpu<T> {
         stats: FBuf,
         out: FBuf,
     ) {
-        step::panel_gather(self, p, page, rows, genes, stats, out);
+        first::panel_gather(self, p, page, rows, genes, stats, out);
     }
     fn linear_forward(&mut self, p: Linear, a: FBuf, params: FBuf, out: FBuf) {
         dense::linear_forward(self, p, a, params, out);

@@ -3,6 +3,7 @@
 //! Threads only ever share out independent rows, genes or blocks, so the result does not depend on
 //! how many there are. `pulp` picks the widest vector instructions that the processor has.
 mod dense;
+mod first;
 mod launch;
 mod step;
 

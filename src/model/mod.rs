@@ -5,6 +5,8 @@ mod checksum;
 pub mod layout;
 pub mod net;
 pub mod panel_model;
+pub mod panel_step;
 pub mod save;
+pub mod selector;
 pub mod step;
 pub mod trunk;

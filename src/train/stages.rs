@@ -4,7 +4,8 @@ use super::settings::Settings;
 use crate::data::cells::TrainingData;
 use crate::model::layout::{Layout, Shape};
 use crate::model::net::{Net, Room};
-use crate::model::step::{PanelInput, Selector};
+use crate::model::panel_step::PanelInput;
+use crate::model::selector::Selector;
 use crate::ops::{FBuf, Ops, Result, UBuf, stride};
 
 /// Networks on a device, of either phase.

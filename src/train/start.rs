@@ -5,7 +5,7 @@ use super::rank::round_robin;
 use super::settings::Settings;
 use super::stages::{self, initial};
 use crate::data::cells::TrainingData;
-use crate::model::step::Selection;
+use crate::model::selector::Selection;
 
 /// Genes in play, temperature, noise and mask at share f of `select`.
 pub(super) fn selection(settings: &Settings, n: usize, f: f64, seed: u32, step: u32) -> Selection {

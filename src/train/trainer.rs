@@ -11,7 +11,8 @@ use super::start::{first_order, first_panel, first_scores, selection};
 use crate::data::cells::TrainingData;
 use crate::error::TrainError;
 use crate::model::net::{Cells, Room, Targets};
-use crate::model::step::{panel_step, selection_step};
+use crate::model::panel_step::panel_step;
+use crate::model::step::selection_step;
 use crate::model::trunk::{Adam, Batch, Dropout, Slot};
 use crate::ops::{FBuf, Ops, UBuf, stride};
 

@@ -16,20 +16,16 @@ pub fn writing<R>(write: impl FnOnce() -> R) -> R {
     write()
 }
 
-fn output(command: &mut Command) -> Output {
+/// Runs it with these arguments.
+pub fn yoto<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"));
+    let command = command.args(args).env("NO_COLOR", "1");
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = {
         let _none_writes = WRITING.read().unwrap_or_else(PoisonError::into_inner);
         command.spawn().expect("the program starts")
     };
     child.wait_with_output().expect("the program ends")
-}
-
-/// Runs it with these arguments.
-pub fn yoto<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"));
-    let command = command.args(args).env("NO_COLOR", "1");
-    output(command)
 }
 
 pub fn text(bytes: &[u8]) -> String {
@@ -48,6 +44,7 @@ pub fn refused(output: &Output, words: &[&str]) {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(output.stdout.is_empty());
     for sign in ["error: ", "hint: "] {
+        // drivers without a display say so in words of their own
         let own = |l: &&str| l.starts_with(sign) && !l.contains("XDG_RUNTIME_DIR");
         assert_eq!(stderr.lines().filter(own).count(), 1, "{stderr}");
     }

@@ -2,7 +2,9 @@
 use crate::cells::planted;
 use yoto_gpu::model::layout::{Layout, Shape};
 use yoto_gpu::model::net::{Cells, Net, Room, Targets};
-use yoto_gpu::model::step::{PanelInput, Selection, Selector, panel_step, selection_step};
+use yoto_gpu::model::panel_step::{PanelInput, panel_step};
+use yoto_gpu::model::selector::{Selection, Selector};
+use yoto_gpu::model::step::selection_step;
 use yoto_gpu::model::trunk::{Adam, Batch, Dropout, Slot};
 use yoto_gpu::ops::{Ops, stride};
 use yoto_gpu::train::settings::Relaxation;

@@ -1,6 +1,7 @@
 //! Products with the packed cells and the panel's values, over one page and over several.
 use crate::common::gpu;
 use crate::compare::{Device, Inputs, compare, hold, sums};
+use yoto_gpu::check::cases::first;
 use yoto_gpu::check::cases::sparse::{self as cases, Cells, params, upload};
 use yoto_gpu::kernels::sparse::Sparse;
 
@@ -45,7 +46,7 @@ fn forward() {
     {
         for tiled in [false, true] {
             let drop = [0.0, 0.3, 0.0][i % 3];
-            hold(&mut gpu, &cases::forward(case, soft, drop, tiled));
+            hold(&mut gpu, &first::forward(case, soft, drop, tiled));
         }
     }
 }
@@ -55,7 +56,7 @@ fn first_update() {
     let Some(mut gpu) = gpu() else { return };
     for (case, soft) in CASES.into_iter().flat_map(|c| [(c, false), (c, true)]) {
         for tiled in [false, true] {
-            hold(&mut gpu, &cases::first_update(case, soft, tiled));
+            hold(&mut gpu, &first::first_update(case, soft, tiled));
         }
     }
 }
@@ -98,7 +99,7 @@ fn forward_leaves_other_pages_alone() {
 fn forward_beyond_65535_groups() {
     let Some(mut gpu) = gpu() else { return };
     let many = cells(5, 3, 50, 1 << 20, 65_541, 1);
-    hold(&mut gpu, &cases::forward(many, true, 0.0, false));
+    hold(&mut gpu, &first::forward(many, true, 0.0, false));
 }
 
 #[test]

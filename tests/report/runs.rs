@@ -1,15 +1,12 @@
 //! Runs to draw: one of the program, and made-up ones of any size.
+#[path = "../common/program.rs"]
+pub mod program;
+
+use program::yoto;
 use std::path::Path;
-use std::process::{Command, Output};
 use yoto_gpu::ops::DeviceInfo;
 use yoto_gpu::report::page::data::*;
 use yoto_gpu::train::settings::Epoch;
-
-pub fn yoto(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"));
-    command.args(args).env("NO_COLOR", "1");
-    command.output().expect("the program starts")
-}
 
 /// A short run of the demo on the CPU.
 pub fn train(out: &Path, more: &[&str]) {

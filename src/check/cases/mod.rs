@@ -3,6 +3,7 @@
 //! [`all`] has at least one case for every registered kernel entry (`tests/agree.rs`), with sizes
 //! beside the edges of workgroups and tiles, that a software adapter runs in milliseconds.
 pub mod dense;
+pub mod first;
 pub mod selection;
 pub mod sparse;
 
@@ -14,6 +15,7 @@ use crate::kernels::adamw::AdamStep;
 pub fn all() -> Vec<Case<'static>> {
     let mut cases = Vec::new();
     cases.extend(selection::all());
+    cases.extend(first::all());
     cases.extend(sparse::all());
     cases.extend(dense::all());
     cases
