@@ -114,6 +114,69 @@ fn fixtures_read_alike_in_memory_and_on_disk() {
     }
 }
 
+/// A file by genes whose values do not fit into one piece: 1,100 cells x 2,000 genes, none of them 0.
+fn by_genes(path: &Path) -> impl Fn(usize, usize) -> f32 {
+    let (n_obs, n_vars) = (1100usize, 2000usize);
+    let value = |cell: usize, gene: usize| ((cell * 31 + gene * 17) % 13 + 1) as f32;
+    let file = hdf5::File::create(path).expect("creates");
+    let text = |s: &str| s.parse::<hdf5::types::VarLenUnicode>().expect("text");
+    for (name, n) in [("obs", n_obs), ("var", n_vars)] {
+        let group = file.create_group(name).expect("group");
+        let names: Vec<_> = (0..n).map(|i| text(&format!("{name}{i}"))).collect();
+        let set = group.new_dataset_builder().with_data(&names);
+        set.create("_index").expect("names");
+        let index = group.new_attr::<hdf5::types::VarLenUnicode>();
+        let index = index.create("_index").expect("attribute");
+        index.write_scalar(&text("_index")).expect("attribute");
+    }
+    let x = file.create_group("X").expect("group");
+    let encoding = x.new_attr::<hdf5::types::VarLenUnicode>();
+    let encoding = encoding.create("encoding-type").expect("attribute");
+    encoding
+        .write_scalar(&text("csc_matrix"))
+        .expect("attribute");
+    let shape = x.new_attr::<i64>().shape(2).create("shape");
+    let shape = shape.expect("attribute");
+    shape.write(&[n_obs as i64, n_vars as i64]).expect("shape");
+    let each = || (0..n_vars).flat_map(|gene| (0..n_obs).map(move |cell| (cell, gene)));
+    let data: Vec<f32> = each().map(|(cell, gene)| value(cell, gene)).collect();
+    let indices: Vec<i32> = each().map(|(cell, _)| cell as i32).collect();
+    let indptr: Vec<i64> = (0..=n_vars).map(|g| (g * n_obs) as i64).collect();
+    let set = x.new_dataset_builder().with_data(&data);
+    set.create("data").expect("data");
+    let set = x.new_dataset_builder().with_data(&indices);
+    set.create("indices").expect("indices");
+    let set = x.new_dataset_builder().with_data(&indptr);
+    set.create("indptr").expect("indptr");
+    value
+}
+
+#[test]
+fn many_pieces_by_genes_become_cells() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("genes.h5ad");
+    let value = by_genes(&path);
+    // three passes over three pieces
+    let turning = 16 * 2000 * 400;
+    let room = |_: usize, _: usize, nnz: usize| {
+        assert_eq!(nnz, 1100 * 2000);
+        let dir = dir.path().into();
+        Ok(Room::File { dir, turning })
+    };
+    let (_, x) = open_rows(&path, &asking(&[]), &room).expect("reads");
+    let some = [0u32, 399, 400, 1099];
+    let read = x.take(&some, Transform::AsIs, None).expect("reads");
+    for (row, cell) in some.into_iter().enumerate() {
+        let own = read.indptr[row]..read.indptr[row + 1];
+        assert_eq!(own.len(), 2000, "cell {cell}");
+        for (at, gene) in own.zip(0..) {
+            let found = (read.indices[at], read.values[at]);
+            let wanted = (gene, value(cell as usize, gene as usize));
+            assert_eq!(found, wanted, "cell {cell}, gene {gene}");
+        }
+    }
+}
+
 /// A file with several chunks in X: counts, or with values that the short form cannot hold from a
 /// cell on.
 fn file(dir: &Path, compression: Compression, spoil: Option<(usize, f32)>) -> PathBuf {
