@@ -40,6 +40,10 @@ struct Recovered {
 }
 
 fn recover(seed: u64, recipe: Recipe) -> Recovered {
+    recover_sizes(seed, MARKERS, recipe)
+}
+
+fn recover_sizes(seed: u64, genes: usize, recipe: Recipe) -> Recovered {
     let made = made(seed);
     let label = ["class".to_string()];
     let prepared = prepare(made.dataset(), &label, &[], InputChoice::Auto).expect("prepares");
@@ -50,7 +54,7 @@ fn recover(seed: u64, recipe: Recipe) -> Recovered {
     };
     let (data, _, _) = split(prepared, &settings).expect("splits");
     let settings = Settings {
-        genes: MARKERS,
+        genes,
         nested: vec![CLASSES],
         hidden: vec![32],
         seed,
@@ -143,4 +147,20 @@ fn a_broken_recipe_recovers_less() {
         "{} markers by the ranking",
         found.markers[0]
     );
+}
+
+/// Genes of 48 that are neither a marker nor a copy of one, where there are 16 markers and 32 copies.
+fn wrong_of_48(recipe: Recipe) -> usize {
+    recover_sizes(1, 3 * MARKERS, recipe).wrong[0]
+}
+
+#[test]
+fn genes_to_spare_back_up_the_markers() {
+    let wrong = wrong_of_48(Recipe::default());
+    let whole = Recipe {
+        judge_dropout: 0.0,
+        ..Recipe::default()
+    };
+    let blind = wrong_of_48(whole);
+    assert!(wrong <= 8 && wrong + 4 <= blind, "{wrong} against {blind}");
 }

@@ -96,5 +96,7 @@ impl FromStr for Widths {
 }
 
 fn recipe(text: &str) -> Result<Recipe, String> {
-    serde_json::from_str(text).map_err(|e| e.to_string())
+    let recipe: Recipe = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    recipe.check()?;
+    Ok(recipe)
 }

@@ -1,5 +1,5 @@
 //! Statistics of a round that hold across batches: each batch weighs the same, the worst one counts.
-use super::refine::Pass;
+use super::judging::Over;
 use crate::ops::MISSING;
 
 /// A batch with fewer cells in a sample says too little to count.
@@ -15,8 +15,9 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new(pass: &Pass, sample: &[u32]) -> Self {
-        let Some(batches) = &pass.batches else {
+    pub(super) fn new(over: &Over) -> Self {
+        let (sample, targets) = (over.sample, over.targets());
+        let Some(batches) = &over.pass.batches else {
             return Self {
                 cells: vec![sample.to_vec()],
                 of: Vec::new(),
@@ -34,7 +35,7 @@ impl Parts {
             }
         }
         let mut factors = Vec::new();
-        for task in &pass.targets.tasks {
+        for task in &targets.tasks {
             let sum = |cells: &[u32]| -> f64 {
                 let weights = cells.iter().map(|&c| task.cell_weight[c as usize]);
                 weights.map(f64::from).sum()

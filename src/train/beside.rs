@@ -1,5 +1,6 @@
 //! What the genes beside a panel that is done would save.
-use super::refine::{Pass, Products, RIDGE, missing, new_rows, with_each};
+use super::judging::{Judging, Over};
+use super::refine::{Products, missing, new_rows, with_each};
 use super::stages::{Panel, Scaling, row};
 use super::trainer::{Result, Trainer};
 use crate::ops::Ops;
@@ -55,8 +56,13 @@ impl<O: Ops> Trainer<'_, O> {
             return Ok(Vec::new());
         }
         let products = Products::of(&mut self.products, self.ops, n_genes, layout.shape.width())?;
-        let (pass, scaling, sample) = (&self.pass, &self.scaling, &self.pass.samples[r]);
-        let (mut q, descent) = missing(self.ops, panel, pass, sample, products, scaling, RIDGE)?;
+        let scaling = &self.scaling;
+        let over = Over {
+            pass: &self.pass,
+            judging: Judging::Whole,
+            sample: &self.pass.samples[r],
+        };
+        let (mut q, descent) = missing(self.ops, panel, &over, products, scaling)?;
         own.iter().for_each(|&g| q[g as usize] = -1.0);
         let mut genes: Vec<u32> = (0..n_genes as u32)
             .filter(|&g| q[g as usize] >= 0.0)
@@ -64,7 +70,7 @@ impl<O: Ops> Trainer<'_, O> {
         genes.sort_by(|&a, &b| q[b as usize].total_cmp(&q[a as usize]).then(a.cmp(&b)));
         genes.truncate(LEAST.max(2 * k));
         let mut beside = gains(
-            self.ops, panel, pass, scaling, sample, params, &genes, &descent, CLOSE,
+            self.ops, panel, &over, scaling, params, &genes, &descent, CLOSE,
         )?;
         beside.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.gene.cmp(&b.gene)));
         Ok(beside)
@@ -76,9 +82,8 @@ impl<O: Ops> Trainer<'_, O> {
 pub(super) fn gains<O: Ops>(
     ops: &mut O,
     panel: &mut Panel,
-    pass: &Pass,
+    over: &Over,
     scaling: &Scaling,
-    sample: &[u32],
     params: &[f32],
     genes: &[u32],
     descent: &[f32],
@@ -87,8 +92,12 @@ pub(super) fn gains<O: Ops>(
     let k = panel.kept;
     let layout = panel.net.layout.clone();
     let own = panel.genes[0].clone();
-    let every = sample.len().div_ceil(care.cells).max(1);
-    let cells: Vec<u32> = sample.iter().copied().step_by(every).collect();
+    let every = over.sample.len().div_ceil(care.cells).max(1);
+    let cells: Vec<u32> = over.sample.iter().copied().step_by(every).collect();
+    let over = Over {
+        sample: &cells,
+        ..*over
+    };
     let mut beside = Vec::with_capacity(genes.len());
     for some in genes.chunks((layout.shape.n_in - k).max(1)) {
         let rows = new_rows(panel, params, some, descent);
@@ -99,7 +108,7 @@ pub(super) fn gains<O: Ops>(
             let at = row(&layout, k).start;
             let scaled = rows.iter().map(|w| w * length);
             arena[at..].iter_mut().zip(scaled).for_each(|(a, w)| *a = w);
-            let losses = with_each(ops, panel, pass, &cells, &arena)?;
+            let losses = with_each(ops, panel, &over, &arena)?;
             let saved = losses[..some.len()].iter().map(|l| losses[some.len()] - l);
             let best = gains.iter_mut().zip(saved);
             best.for_each(|(gain, saved)| *gain = gain.max(saved as f32));

@@ -12,6 +12,7 @@ pub mod consensus;
 mod evaluate;
 mod feed;
 mod fit;
+mod judging;
 pub mod lab;
 mod moves;
 pub mod panels;

@@ -1,8 +1,9 @@
 //! What happens to the panels between two segments: genes join, genes leave.
 use super::beside::{QUICK, gains};
 use super::checkpoint::Snapshot;
+use super::judging::{Judging, Over};
 use super::plan::{Kind, Segment};
-use super::refine::{Products, RIDGE, additions, missing, new_rows, without_each};
+use super::refine::{Products, additions, missing, new_rows, without_each};
 use super::stages::{self, Stage, row};
 use super::trail::{Left, remember};
 use super::trainer::{Result, Trainer};
@@ -41,9 +42,14 @@ impl<O: Ops> Trainer<'_, O> {
         let mut params = self.ops.read_f(panel.net.params)?;
         let mut genes = Vec::with_capacity(panel.genes.len());
         for (r, arena) in params.chunks_exact_mut(panel.net.layout.len).enumerate() {
-            let (own, sample) = (panel.model(r), &self.pass.samples[r]);
+            let own = panel.model(r);
             let (pass, scaling) = (&self.pass, &self.scaling);
-            let (mut q, descent) = missing(self.ops, &own, pass, sample, products, scaling, RIDGE)?;
+            let over = Over {
+                pass,
+                judging: Judging::of(settings, panel.net.layout.shape.n_out, k, r),
+                sample: &pass.samples[r],
+            };
+            let (mut q, descent) = missing(self.ops, &own, &over, products, scaling)?;
             panel.genes[r].iter().for_each(|&g| q[g as usize] = -1.0);
             // a smaller panel lies within the larger one
             let larger = segment.size.checked_sub(1);
@@ -63,7 +69,7 @@ impl<O: Ops> Trainer<'_, O> {
             if new.len() > count {
                 let mut alone = panel.in_front(r);
                 let gains = gains(
-                    self.ops, &mut alone, pass, scaling, sample, arena, &new, &descent, QUICK,
+                    self.ops, &mut alone, &over, scaling, arena, &new, &descent, QUICK,
                 )?;
                 let kept = panel.kept;
                 panel.set_genes(self.ops, scaling, panel.genes.clone(), kept)?;
@@ -123,7 +129,12 @@ impl<O: Ops> Trainer<'_, O> {
         let mut kept = Vec::with_capacity(self.room.models);
         for (r, sample) in self.pass.samples.iter().enumerate() {
             let own = &panel.genes[r];
-            let losses = without_each(self.ops, &panel.model(r), &self.pass, sample)?;
+            let over = Over {
+                pass: &self.pass,
+                judging: Judging::of(self.settings, panel.net.layout.shape.n_out, k, r),
+                sample,
+            };
+            let losses = without_each(self.ops, &panel.model(r), &over)?;
             let lost = |slot: usize| losses[slot] - losses[own.len()];
             let gain = |slot: usize| rules.worth(own[slot], lost(slot));
             let mut slots: Vec<usize> = (0..own.len()).collect();

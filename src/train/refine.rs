@@ -1,5 +1,6 @@
 //! A round of `refine`: which genes the network misses, and which it can do without.
 use super::across::{Direction, Parts};
+use super::judging::{LOSSES, Over, STATISTICS};
 use super::settings::Settings;
 use super::stages::{Panel, Scaling, row};
 use crate::data::cells::Batches;
@@ -15,7 +16,10 @@ use std::ops::Range;
 #[derive(Debug)]
 pub(super) struct Pass {
     pub cells: Cells,
+    /// With the class weights of training.
     pub targets: Targets,
+    /// With those of a round.
+    pub judged: Targets,
     pub task_weights: Vec<f32>,
     /// Cells that the statistics are taken over, of each network.
     pub samples: Vec<Vec<u32>>,
@@ -29,17 +33,8 @@ pub(super) struct Pass {
     pub spare: FBuf,
 }
 
-impl Pass {
-    /// Task weight over the sum of cell weights of a whole sample, times `factor`, on the device.
-    fn set_scales<O: Ops>(&self, ops: &mut O, sample: &[u32], factor: f32) -> Result<()> {
-        let scales = self.targets.scales(&self.task_weights, sample);
-        let scales: Vec<f32> = scales.map(|s| s * factor).collect();
-        ops.write_f(self.scales, &scales)
-    }
-}
-
 /// Share of the mean information that is added to that of every gene and hidden unit.
-pub(super) const RIDGE: f64 = 1e-2;
+const RIDGE: f64 = 1e-2;
 
 /// Buffers of [`missing`], as large as the first layer over all genes.
 #[derive(Clone, Copy, Debug)]
@@ -85,23 +80,24 @@ impl Products {
 fn gene_statistics<O: Ops>(
     ops: &mut O,
     panel: &Panel,
-    pass: &Pass,
-    sample: &[u32],
+    over: &Over,
     products: Products,
     scaling: &Scaling,
 ) -> Result<(Vec<f32>, Vec<f64>)> {
     let (net, width) = (&panel.net, panel.net.layout.shape.width());
-    let (n_genes, none) = (pass.cells.n_genes, Dropout::default());
+    let (pass, targets) = (over.pass, over.targets());
+    let n_genes = pass.cells.n_genes;
     // a mean of 1 for the cells' gradients keeps the squares far from the smallest f32
-    pass.set_scales(ops, sample, sample.len() as f32)?;
+    over.set_scales(ops, over.sample.len() as f32)?;
     let (mut sums, mut squares) = (vec![0.0f64; width], vec![0.0f64; width]);
-    for (i, tile) in sample.chunks(net.max_rows).enumerate() {
+    for (i, tile) in over.tiles(net.max_rows) {
         ops.write_u(pass.tile, tile)?;
         let batch = Batch::of(pass.tile, tile.len(), pass.scales);
-        panel_first(ops, net, &panel.input, &pass.cells, batch, &none);
-        trunk_forward(ops, net, batch.n, &none);
-        heads(ops, net, &pass.targets, batch, &none, true);
-        trunk_backward(ops, net, batch.n, &none);
+        let dropout = over.judging.dropout(STATISTICS, i);
+        panel_first(ops, net, &panel.input, &pass.cells, batch, &dropout);
+        trunk_forward(ops, net, batch.n, &dropout);
+        heads(ops, net, targets, batch, &dropout, true);
+        trunk_backward(ops, net, batch.n, &dropout);
         let (d, cells) = (net.first_dz().first(batch.n * width), &pass.cells);
         for (powers, out) in [
             ((1, 1), products.r),
@@ -144,21 +140,27 @@ fn gene_statistics<O: Ops>(
 pub(super) fn missing<O: Ops>(
     ops: &mut O,
     panel: &Panel,
-    pass: &Pass,
-    sample: &[u32],
+    over: &Over,
     products: Products,
     scaling: &Scaling,
-    ridge: f64,
 ) -> Result<(Vec<f64>, Vec<f32>)> {
     let width = panel.net.layout.shape.width();
     let mut direction = Direction::default();
-    for part in Parts::new(pass, sample).cells {
-        let (r, information) = gene_statistics(ops, panel, pass, &part, products, scaling)?;
-        direction.add(r, information, sample.len() as f32 / part.len() as f32);
+    for part in Parts::new(over).cells {
+        let part = Over {
+            sample: &part,
+            ..*over
+        };
+        let (r, information) = gene_statistics(ops, panel, &part, products, scaling)?;
+        direction.add(
+            r,
+            information,
+            over.sample.len() as f32 / part.sample.len() as f32,
+        );
     }
     let (r, information) = direction.agreed();
     let floor =
-        (ridge * information.iter().sum::<f64>() / information.len().max(1) as f64).max(1e-30);
+        (RIDGE * information.iter().sum::<f64>() / information.len().max(1) as f64).max(1e-30);
     let rows = r.chunks_exact(width).zip(information.chunks_exact(width));
     let q = rows.map(|(r, i)| {
         r.iter()
@@ -171,13 +173,8 @@ pub(super) fn missing<O: Ops>(
 
 /// Loss over the sample with each slot's gene set to its mean, then the loss as it is, of one network;
 /// with batches as [`Parts::weigh`] says.
-pub(super) fn without_each<O: Ops>(
-    ops: &mut O,
-    panel: &Panel,
-    pass: &Pass,
-    sample: &[u32],
-) -> Result<Vec<f64>> {
-    changed_by_each(ops, panel, pass, sample, 0..panel.input.n, None)
+pub(super) fn without_each<O: Ops>(ops: &mut O, panel: &Panel, over: &Over) -> Result<Vec<f64>> {
+    changed_by_each(ops, panel, over, 0..panel.input.n, None)
 }
 
 /// Loss over the sample with each candidate (the slots from `panel.kept` on) joining alone, then the loss
@@ -186,8 +183,7 @@ pub(super) fn without_each<O: Ops>(
 pub(super) fn with_each<O: Ops>(
     ops: &mut O,
     panel: &Panel,
-    pass: &Pass,
-    sample: &[u32],
+    over: &Over,
     params: &[f32],
 ) -> Result<Vec<f64>> {
     let layout = &panel.net.layout;
@@ -200,7 +196,8 @@ pub(super) fn with_each<O: Ops>(
     }
     // to take a negative row away is to add it
     let slots = panel.kept..panel.input.n;
-    let losses = changed_by_each(ops, panel, pass, sample, slots, Some((&none, &negative)))?;
+    let arenas = Some((none.as_slice(), negative.as_slice()));
+    let losses = changed_by_each(ops, panel, over, slots, arenas)?;
     ops.write_f(panel.net.params, &none)?;
     Ok(losses)
 }
@@ -211,15 +208,14 @@ pub(super) fn with_each<O: Ops>(
 fn changed_by_each<O: Ops>(
     ops: &mut O,
     panel: &Panel,
-    pass: &Pass,
-    sample: &[u32],
+    over: &Over,
     slots: Range<usize>,
     arenas: Option<(&[f32], &[f32])>,
 ) -> Result<Vec<f64>> {
-    let (net, none) = (&panel.net, Dropout::default());
+    let (net, pass) = (&panel.net, over.pass);
     let (n_slots, width) = (slots.len(), net.layout.shape.width());
-    pass.set_scales(ops, sample, 1.0)?;
-    let parts = Parts::new(pass, sample);
+    over.set_scales(ops, 1.0 / over.passes() as f32)?;
+    let parts = Parts::new(over);
     let n_parts = parts.cells.len();
     let mut losses = vec![0.0f64; (n_slots + 1) * n_parts];
     let add = |losses: &mut [f64], slot: usize, sums: Vec<f64>| {
@@ -232,19 +228,19 @@ fn changed_by_each<O: Ops>(
         Some(a) => *a = pass.spare,
         None => ablated.logits = pass.spare,
     }
-    for cells in sample.chunks(height) {
-        let n = cells.len();
+    for (i, cells) in over.tiles(height) {
+        let (n, dropout) = (cells.len(), over.judging.dropout(LOSSES, i));
         let at_once = (net.max_rows / n).max(1);
         ops.write_u(pass.tile, &cells.repeat(at_once))?;
         if let Some((sums, _)) = arenas {
             ops.write_f(net.params, sums)?;
         }
         let batch = Batch::of(pass.tile, n, pass.scales);
-        panel_first(ops, net, &panel.input, &pass.cells, batch, &none);
-        let sums = total_losses(ops, net, pass, &parts, cells, 1)?;
+        panel_first(ops, net, &panel.input, &pass.cells, batch, &dropout);
+        let sums = total_losses(ops, net, over, &parts, cells, 1)?;
         add(&mut losses, n_slots, sums);
         // the sums before the activation, from the inputs that stand
-        panel_layer(ops, net, &panel.input, n, &none, false);
+        panel_layer(ops, net, &panel.input, n, &dropout, false);
         if let Some((_, rows)) = arenas {
             ops.write_f(net.params, rows)?;
         }
@@ -260,7 +256,7 @@ fn changed_by_each<O: Ops>(
             };
             let w = net.param(net.layout.weights[0]);
             ops.ablate(p, net.first_out(), panel.input.x, w, pass.spare);
-            let sums = total_losses(ops, &ablated, pass, &parts, cells, n_genes)?;
+            let sums = total_losses(ops, &ablated, over, &parts, cells, n_genes)?;
             add(&mut losses, first - slots.start, sums);
         }
     }
@@ -271,19 +267,19 @@ fn changed_by_each<O: Ops>(
 fn total_losses<O: Ops>(
     ops: &mut O,
     net: &Net,
-    pass: &Pass,
+    over: &Over,
     parts: &Parts,
     cells: &[u32],
     copies: usize,
 ) -> Result<Vec<f64>> {
     let n = cells.len();
     let (batch, none) = (
-        Batch::of(pass.tile, n * copies, pass.scales),
+        Batch::of(over.pass.tile, n * copies, over.pass.scales),
         Dropout::default(),
     );
     trunk_forward(ops, net, batch.n, &none);
-    heads(ops, net, &pass.targets, batch, &none, false);
-    let tasks = pass.targets.tasks.len();
+    heads(ops, net, over.targets(), batch, &none, false);
+    let tasks = over.targets().tasks.len();
     let mut sums = vec![0.0f64; copies * parts.cells.len()];
     let losses = ops.read_f(net.loss.first(tasks * batch.n))?;
     for (t, task) in losses.chunks_exact(batch.n).enumerate() {

@@ -21,7 +21,8 @@ impl<O: Ops> Trainer<'_, O> {
             ops.release_u(page.entries);
             ops.release_u(page.blocks);
         }
-        let words = [self.pass.targets.words, self.pass.tile, self.rows];
+        let (targets, judged) = (self.pass.targets.words, self.pass.judged.words);
+        let words = [targets, judged, self.pass.tile, self.rows];
         words.into_iter().for_each(|b| ops.release_u(b));
         let floats = [self.pass.scales, self.pass.spare, self.scales, self.losses];
         floats.into_iter().for_each(|b| ops.release_f(b));

@@ -1,6 +1,7 @@
 //! From a panel's network on a device to the model that is shipped, and what the genes beside it are worth.
 use super::beside::Beside;
 use super::checkpoint::Best;
+use super::judging::{Judging, Over};
 use super::refine::without_each;
 use super::stages::{self, Panel, Scaling, row};
 use super::trainer::{Result, Trainer};
@@ -42,7 +43,12 @@ impl<O: Ops> Trainer<'_, O> {
                 let k = best.genes.len();
                 let mut panel = stages::panel(self.ops, data, settings, room, &params)?;
                 panel.set_genes(self.ops, &self.scaling, vec![best.genes.clone()], k)?;
-                let losses = without_each(self.ops, &panel, &self.pass, &self.pass.samples[r])?;
+                let over = Over {
+                    pass: &self.pass,
+                    judging: Judging::Whole,
+                    sample: &self.pass.samples[r],
+                };
+                let losses = without_each(self.ops, &panel, &over)?;
                 let scores: Vec<f64> = losses[..k].iter().map(|l| l - losses[k]).collect();
                 let model = model(data, &self.scaling, &panel, &params, &scores);
                 let beside = self.beside(&mut panel, r, &params)?;

@@ -144,6 +144,14 @@ pub struct Recipe {
     pub input_dropout: f32,
     /// Class weights are (mean n / n_c)^this.
     pub class_weight_power: f64,
+    /// The same where a round judges genes: rare classes count for more.
+    pub judge_class_weight_power: f64,
+    /// Most of the panel's genes that are left out at random where a round judges genes, as a share, so that
+    /// genes count that make up for others.
+    pub judge_dropout: f32,
+    /// Genes a class (or number) that a panel needs before any is left out: of k genes and C classes
+    /// `1 - this C / k` are.
+    pub judge_needed: f32,
     /// Genes are divided by sd^this (times a constant); 1 is unit variance.
     pub scale_power: f64,
     /// Most training cells that the statistics of a round are taken over.
@@ -174,9 +182,75 @@ impl Default for Recipe {
             finish_dropout: 0.2,
             input_dropout: 0.3,
             class_weight_power: 0.5,
+            judge_class_weight_power: 0.75,
+            judge_dropout: 0.5,
+            judge_needed: 2.0,
             scale_power: 1.0,
             statistic_cells: 16_384,
         }
+    }
+}
+
+impl Recipe {
+    /// Refuses what no run can go by.
+    ///
+    /// # Errors
+    /// The first field that is out of its range, with the range.
+    pub fn check(&self) -> Result<(), String> {
+        const MOST: f64 = 1e6;
+        let below_one = f64::from(1.0f32 - f32::EPSILON);
+        let f = |x: f32| f64::from(x);
+        let fields = [
+            ("lr_scores", f(self.lr_scores), 0.0, MOST),
+            ("ranking_scale", f(self.ranking_scale), 0.0, MOST),
+            ("start_share", f(self.start_share), 0.0, 1.0),
+            ("soft_share", f(self.soft_share), 0.0, 1.0),
+            ("tau, the first,", f(self.tau[0]), 1e-6, MOST),
+            ("tau, the last,", f(self.tau[1]), 1e-6, MOST),
+            ("beta, the first,", f(self.beta[0]), 0.0, MOST),
+            ("beta, the last,", f(self.beta[1]), 0.0, MOST),
+            ("add, the first,", f(self.add[0]), 0.0, 10.0),
+            ("add, the last,", f(self.add[1]), 0.0, 10.0),
+            ("thin_share", f(self.thin_share), 1e-3, 1.0),
+            ("weight_decay", f(self.weight_decay), 0.0, MOST),
+            (
+                "finish_weight_decay",
+                f(self.finish_weight_decay),
+                0.0,
+                MOST,
+            ),
+            ("dropout", f(self.dropout), 0.0, below_one),
+            ("finish_dropout", f(self.finish_dropout), 0.0, below_one),
+            ("input_dropout", f(self.input_dropout), 0.0, below_one),
+            ("judge_dropout", f(self.judge_dropout), 0.0, below_one),
+            ("judge_needed", f(self.judge_needed), 0.0, MOST),
+            ("class_weight_power", self.class_weight_power, -2.0, 2.0),
+            (
+                "judge_class_weight_power",
+                self.judge_class_weight_power,
+                -2.0,
+                2.0,
+            ),
+            ("scale_power", self.scale_power, -2.0, 2.0),
+            (
+                "statistic_cells",
+                self.statistic_cells as f64,
+                1.0,
+                f64::MAX,
+            ),
+        ];
+        for (name, value, from, to) in fields {
+            if (from..=to).contains(&value) {
+                continue;
+            }
+            let range = match to {
+                f64::MAX => format!("{from} or more"),
+                _ if to == below_one => format!("{from} or more and below 1"),
+                _ => format!("from {from} to {to}"),
+            };
+            return Err(format!("{name} is {value}; it must be {range}"));
+        }
+        Ok(())
     }
 }
 
@@ -235,4 +309,32 @@ pub struct Fit {
     pub cells_per_second: f64,
     /// Whether it was stopped before its end.
     pub stopped: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_that_no_run_can_go_by_is_refused() {
+        assert_eq!(Recipe::default().check(), Ok(()));
+        let refused = |change: &str| {
+            let recipe: Recipe = serde_json::from_str(change).expect("parses");
+            recipe.check().expect_err(change)
+        };
+        assert_eq!(
+            refused(r#"{"judge_dropout": 1.0}"#),
+            "judge_dropout is 1; it must be 0 or more and below 1"
+        );
+        // would thin for ever
+        assert_eq!(
+            refused(r#"{"thin_share": 0.0}"#),
+            "thin_share is 0; it must be from 0.001 to 1"
+        );
+        assert_eq!(
+            refused(r#"{"statistic_cells": 0}"#),
+            "statistic_cells is 0; it must be 1 or more"
+        );
+        assert!(refused(r#"{"tau": [1.0, -1.0]}"#).contains("tau, the last,"));
+    }
 }

@@ -59,12 +59,15 @@ impl<'a, O: Ops> Trainer<'a, O> {
         let plan = Plan::new(settings, data.all_train());
         let scaling = Scaling::new(data, recipe.scale_power);
         let cells = Cells::new(ops, &data.cells)?;
-        let (power, stream) = (recipe.class_weight_power, &data.stream);
-        let weights = match stream {
+        let stream = &data.stream;
+        let class_weights = |power| match stream {
             Some(s) => Targets::class_weights(s.tasks(), s.n_train(), power),
             None => Targets::class_weights(&data.tasks, data.n_train, power),
         };
+        let weights = class_weights(recipe.class_weight_power);
         let targets = Targets::weighted(ops, &data.tasks, &weights)?;
+        let judged = class_weights(recipe.judge_class_weight_power);
+        let judged = Targets::weighted(ops, &data.tasks, &judged)?;
         let tasks = data.tasks.len();
         let sample = |r: usize| {
             let mut sample = order(data.n_train, settings.seed + r as u64, u64::MAX);
@@ -86,6 +89,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
         let pass = Pass {
             cells,
             targets,
+            judged,
             task_weights: settings.weights_of(&data.tasks),
             samples: (0..models).map(sample).collect(),
             batches: data.batches.clone(),

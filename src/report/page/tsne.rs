@@ -2,7 +2,7 @@
 //! principal components (Kobak and Berens 2019).
 //!
 //! Nothing in it is random and every sum has a fixed order, so the same points are the same picture, on any
-//! number of threads. The crates there are draw the start at random or sum in the order of the threads.
+//! number of threads: a random start, or sums in the order of the threads, would not do.
 use rayon::prelude::*;
 
 /// Points that each one keeps near, on average.
