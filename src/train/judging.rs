@@ -35,7 +35,7 @@ impl Over<'_> {
         ops.write_f(self.pass.scales, &scales)
     }
 
-    /// How often the cells are passed over.
+    /// How often a sample is passed over where the k genes to be kept are told from the others.
     pub(super) fn passes(&self) -> usize {
         match self.judging {
             Judging::Round { dropout, .. } if dropout > 0.0 => {
@@ -43,12 +43,6 @@ impl Over<'_> {
             }
             _ => 1,
         }
-    }
-
-    /// Tiles of at most `height` cells, of all passes.
-    pub(super) fn tiles(&self, height: usize) -> impl Iterator<Item = (usize, &[u32])> {
-        let passes = std::iter::repeat_n(self.sample, self.passes());
-        passes.flat_map(move |s| s.chunks(height)).enumerate()
     }
 }
 
@@ -67,7 +61,7 @@ pub(super) enum Judging {
     },
 }
 
-/// Cells that losses are taken over at least, each with other genes left out, where some are.
+/// Cells that those losses are taken over at least, each with other genes left out, where some are.
 const LEAST_DRAWS: usize = 4096;
 
 impl Judging {

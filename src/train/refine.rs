@@ -90,7 +90,7 @@ fn gene_statistics<O: Ops>(
     // a mean of 1 for the cells' gradients keeps the squares far from the smallest f32
     over.set_scales(ops, over.sample.len() as f32)?;
     let (mut sums, mut squares) = (vec![0.0f64; width], vec![0.0f64; width]);
-    for (i, tile) in over.tiles(net.max_rows) {
+    for (i, tile) in over.sample.chunks(net.max_rows).enumerate() {
         ops.write_u(pass.tile, tile)?;
         let batch = Batch::of(pass.tile, tile.len(), pass.scales);
         let dropout = over.judging.dropout(STATISTICS, i);
@@ -174,7 +174,7 @@ pub(super) fn missing<O: Ops>(
 /// Loss over the sample with each slot's gene set to its mean, then the loss as it is, of one network;
 /// with batches as [`Parts::weigh`] says.
 pub(super) fn without_each<O: Ops>(ops: &mut O, panel: &Panel, over: &Over) -> Result<Vec<f64>> {
-    changed_by_each(ops, panel, over, 0..panel.input.n, None)
+    changed_by_each(ops, panel, over, over.passes(), 0..panel.input.n, None)
 }
 
 /// Loss over the sample with each candidate (the slots from `panel.kept` on) joining alone, then the loss
@@ -197,24 +197,25 @@ pub(super) fn with_each<O: Ops>(
     // to take a negative row away is to add it
     let slots = panel.kept..panel.input.n;
     let arenas = Some((none.as_slice(), negative.as_slice()));
-    let losses = changed_by_each(ops, panel, over, slots, arenas)?;
+    let losses = changed_by_each(ops, panel, over, 1, slots, arenas)?;
     ops.write_f(panel.net.params, &none)?;
     Ok(losses)
 }
 
-/// Loss over the sample with the row of each of some slots taken away from the first layer's sums, then the
-/// loss as it is. `arenas`: the parameters that the sums are made with and those whose rows are taken away,
+/// Mean loss, of several passes over the sample, with the row of each of some slots taken away from the first
+/// layer's sums, then the loss as it is. `arenas`: the parameters that the sums are made with and those whose rows are taken away,
 /// where they are not those on the device.
 fn changed_by_each<O: Ops>(
     ops: &mut O,
     panel: &Panel,
     over: &Over,
+    passes: usize,
     slots: Range<usize>,
     arenas: Option<(&[f32], &[f32])>,
 ) -> Result<Vec<f64>> {
     let (net, pass) = (&panel.net, over.pass);
     let (n_slots, width) = (slots.len(), net.layout.shape.width());
-    over.set_scales(ops, 1.0 / over.passes() as f32)?;
+    over.set_scales(ops, 1.0 / passes as f32)?;
     let parts = Parts::new(over);
     let n_parts = parts.cells.len();
     let mut losses = vec![0.0f64; (n_slots + 1) * n_parts];
@@ -228,7 +229,8 @@ fn changed_by_each<O: Ops>(
         Some(a) => *a = pass.spare,
         None => ablated.logits = pass.spare,
     }
-    for (i, cells) in over.tiles(height) {
+    let tiles = std::iter::repeat_n(over.sample, passes).flat_map(|s| s.chunks(height));
+    for (i, cells) in tiles.enumerate() {
         let (n, dropout) = (cells.len(), over.judging.dropout(LOSSES, i));
         let at_once = (net.max_rows / n).max(1);
         ops.write_u(pass.tile, &cells.repeat(at_once))?;
