@@ -4,8 +4,8 @@
     python benches/panels.py run   [--peers ../shared/peers] [--data ../shared/data] [--out results.jsonl]
                                    [--only baron_human] [--methods random,hvg_seurat,...] [--k 8,16,32,64]
                                    [--seeds 0,1,2] [--hvg 4000] [--option --recipe --option '{...}']
-    python benches/panels.py table [--out results.jsonl]
-    python benches/panels.py ranks [--out results.jsonl] [--seeds 0]
+    python benches/panels.py table [--out results.jsonl] [--methods yoto-gpu,scanpy_wilcoxon,...] [--seeds 0,1,2,3,4]
+    python benches/panels.py ranks [--out results.jsonl] [--seeds 0,1,2,3,4]
 
 `run` appends one JSON line a method, data set, k and seed, and skips what is there already. Needs a Python with
 scanpy, scikit-learn and the packages of the methods asked for, and target/release/yoto-gpu (or YOTO_GPU).
@@ -186,30 +186,32 @@ def run(args):
 
 
 def table(args):
+    """Every data set and k, the methods of --methods that ran on all seeds there, the best in bold."""
     with open(args.out) as f:
         records = [json.loads(line) for line in f]
-    rows = {}
+    seeds = {int(s) for s in args.seeds.split(",")}
+    columns = []
+    for method in args.methods.split(","):
+        views = ("own", "lr") if method.startswith("yoto-gpu") else ("lr",)
+        columns += [(method, view) for view in views]
+    values = {}
     for r in records:
-        for view in ("own", "lr"):
-            if r.get(f"{view}_f1") is not None and not (view == "own" and not r["method"].startswith("yoto")):
-                name = f"{r['method']} ({view})" if r["method"].startswith("yoto") else r["method"]
-                rows.setdefault(name, {}).setdefault((r["data"], r["k"]), []).append((r[f"{view}_acc"], r[f"{view}_f1"]))
-    cells = sorted({c for v in rows.values() for c in v}, key=lambda c: (list(SETS).index(c[0]), c[1]))
-    mean = lambda v, i: sum(x[i] for x in v) / len(v)
-    methods = sorted(rows, key=lambda m: -sum(mean(v, 1) for v in rows[m].values()) / len(rows[m]))
+        for column in columns:
+            if r["method"] == column[0] and r["seed"] in seeds:
+                point = values.setdefault((r["data"], r["k"]), {})
+                point.setdefault(column, []).append((r[f"{column[1]}_acc"], r[f"{column[1]}_f1"]))
+    cells = sorted(values, key=lambda c: (list(SETS).index(c[0]), c[1]))
+    columns = [c for c in columns if all(len(values[cell].get(c, [])) == len(seeds) for cell in cells)]
+    mean = lambda v: sum(v) / len(v)
     for i, what in ((1, "Macro-F1"), (0, "Accuracy")):
-        print(f"\n{what}, mean of {len({r['seed'] for r in records})} seeds\n")
-        print("| data, k | " + " | ".join(methods) + " |")
-        print("|---" * (len(methods) + 1) + "|")
-        for c in cells:
-            values = [mean(rows[m][c], i) if c in rows[m] else None for m in methods]
-            print(f"| {c[0]}, {c[1]} | " + " | ".join("" if v is None else f"{v:.3f}" for v in values) + " |")
-        for k in sorted({c[1] for c in cells}):
-            means = [[mean(rows[m][c], i) for c in cells if c[1] == k and c in rows[m]] for m in methods]
-            print(f"| mean, {k} | " + " | ".join(f"{sum(v) / len(v):.3f}" if v else "" for v in means) + " |")
-        means = [[mean(rows[m][c], i) for c in cells if c in rows[m]] for m in methods]
-        print("| **mean** | " + " | ".join(f"**{sum(v) / len(v):.3f}**" for v in means) + " |")
-
+        print(f"\n{what}, mean of {len(seeds)} seeds\n")
+        print("| data, k | " + " | ".join(m if v == "lr" else f"{m}, own" for m, v in columns) + " |")
+        print("|---" * (len(columns) + 1) + "|")
+        rows = [(f"{data}, {k}", [mean([x[i] for x in values[data, k][c]]) for c in columns]) for data, k in cells]
+        rows.append(("**mean**", [mean(column) for column in zip(*(row for _, row in rows))]))
+        for name, row in rows:
+            best = max(round(x, 3) for x in row)
+            print(f"| {name} | " + " | ".join(f"**{x:.3f}**" if round(x, 3) == best else f"{x:.3f}" for x in row) + " |")
 
 
 def ranks(args):
