@@ -202,6 +202,8 @@ def table(args):
                 point.setdefault(column, []).append((r[f"{column[1]}_acc"], r[f"{column[1]}_f1"]))
     cells = sorted(values, key=lambda c: (list(SETS).index(c[0]), c[1]))
     columns = [c for c in columns if all(len(values[cell].get(c, [])) == len(seeds) for cell in cells)]
+    if not cells or not columns:
+        raise SystemExit(f"{args.out}: no method of --methods ran on every point with seeds {args.seeds}; name others")
     mean = lambda v: sum(v) / len(v)
     for i, what in ((1, "Macro-F1"), (0, "Accuracy")):
         print(f"\n{what}, mean of {len(seeds)} seeds\n")

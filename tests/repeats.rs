@@ -30,6 +30,8 @@ fn settings(seed: u64, hidden: &[usize], relaxation: Relaxation) -> Settings {
             finish_steps: 12,
             ranking_scale: 0.3,
             lr_scores: 0.05,
+            // what is left out at random where genes are judged is each network's own
+            judge_needed: 0.0,
             ..Recipe::default()
         },
         ..Settings::default()

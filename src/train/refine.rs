@@ -203,8 +203,8 @@ pub(super) fn with_each<O: Ops>(
 }
 
 /// Mean loss, of several passes over the sample, with the row of each of some slots taken away from the first
-/// layer's sums, then the loss as it is. `arenas`: the parameters that the sums are made with and those whose rows are taken away,
-/// where they are not those on the device.
+/// layer's sums, then the loss as it is. `arenas`: the parameters that the sums are made with and those whose
+/// rows are taken away, where they are not those on the device.
 fn changed_by_each<O: Ops>(
     ops: &mut O,
     panel: &Panel,

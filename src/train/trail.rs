@@ -13,7 +13,8 @@ pub struct Left {
     pub round: Option<u64>,
     /// Whether it stood in the panel; else it was only tried in that round.
     pub member: bool,
-    /// Training loss without it minus with it, then.
+    /// Loss without it minus with it, then, as a round judges (with other genes left out at random, and rare
+    /// classes weighing more).
     pub loss: f64,
     /// The same of the gene that was kept with the least.
     pub last: f64,
