@@ -30,7 +30,7 @@ fn made(seed: u64) -> Simulation {
     .expect("makes")
 }
 
-/// What the panels of 16 genes, and of 8 within it, recovered: classes that have a marker, different
+/// What the panels of 16 genes (or as many as were asked for), and of half as many within it, recovered: classes that have a marker, different
 /// markers (a copy counts as its marker), genes that are no marker.
 struct Recovered {
     classes: [usize; 2],
@@ -43,6 +43,7 @@ fn recover(seed: u64, recipe: Recipe) -> Recovered {
     recover_sizes(seed, MARKERS, recipe)
 }
 
+/// Of panels of `genes` genes and of half as many within it.
 fn recover_sizes(seed: u64, genes: usize, recipe: Recipe) -> Recovered {
     let made = made(seed);
     let label = ["class".to_string()];
@@ -55,7 +56,7 @@ fn recover_sizes(seed: u64, genes: usize, recipe: Recipe) -> Recovered {
     let (data, _, _) = split(prepared, &settings).expect("splits");
     let settings = Settings {
         genes,
-        nested: vec![CLASSES],
+        nested: vec![genes / 2],
         hidden: vec![32],
         seed,
         recipe,
@@ -163,4 +164,18 @@ fn genes_to_spare_back_up_the_markers() {
     };
     let blind = wrong_of_48(whole);
     assert!(wrong <= 8 && wrong + 4 <= blind, "{wrong} against {blind}");
+}
+
+#[test]
+fn a_rare_class_is_judged_by_its_weight() {
+    // fewer genes than classes: one class, of 1 % of the cells, has to stand back, or not
+    let rare = |power| {
+        let recipe = Recipe {
+            judge_class_weight_power: power,
+            ..Recipe::default()
+        };
+        recover_sizes(1, CLASSES - 2, recipe).rare
+    };
+    assert!(rare(2.0), "a class of 1 % that weighs as much as others");
+    assert!(!rare(-1.0), "a class of 1 % that weighs nothing");
 }
