@@ -7,7 +7,7 @@ use yoto_gpu::data::prepare::{InputChoice, prepare};
 use yoto_gpu::data::split::{SplitSettings, split};
 use yoto_gpu::simulate::{Role, Settings as Made, Simulation};
 use yoto_gpu::train::panels::fit_panels;
-use yoto_gpu::train::settings::{Recipe, Settings};
+use yoto_gpu::train::settings::{Fit, Recipe, Settings};
 
 const CLASSES: usize = 8;
 const MARKERS: usize = 16;
@@ -43,8 +43,8 @@ fn recover(seed: u64, recipe: Recipe) -> Recovered {
     recover_sizes(seed, MARKERS, recipe)
 }
 
-/// Of panels of `genes` genes and of half as many within it.
-fn recover_sizes(seed: u64, genes: usize, recipe: Recipe) -> Recovered {
+/// Panels of `genes` genes and of half as many within it, and what they were trained on.
+fn trained(seed: u64, genes: usize, recipe: Recipe) -> (Simulation, Vec<Fit>) {
     let made = made(seed);
     let label = ["class".to_string()];
     let prepared = prepare(made.dataset(), &label, &[], InputChoice::Auto).expect("prepares");
@@ -75,6 +75,11 @@ fn recover_sizes(seed: u64, genes: usize, recipe: Recipe) -> Recovered {
     )
     .expect("trains")
     .fits;
+    (made, fits)
+}
+
+fn recover_sizes(seed: u64, genes: usize, recipe: Recipe) -> Recovered {
+    let (made, fits) = trained(seed, genes, recipe);
     let mut found = Recovered {
         classes: [0; 2],
         markers: [0; 2],
@@ -178,4 +183,24 @@ fn a_rare_class_is_judged_by_its_weight() {
     };
     assert!(rare(2.0), "a class of 1 % that weighs as much as others");
     assert!(!rare(-1.0), "a class of 1 % that weighs nothing");
+}
+
+#[test]
+fn reported_losses_are_those_of_training() {
+    let losses = |rounds, power| {
+        let recipe = Recipe {
+            rounds,
+            nested_rounds: 0,
+            thin_share: 1.0,
+            judge_class_weight_power: power,
+            ..Recipe::default()
+        };
+        let (_, fits) = trained(1, 6, recipe);
+        let fit = &fits[0];
+        let scores = fit.model.genes.iter().map(|g| (g.index, g.score.to_bits()));
+        let gains = fit.beside.iter().map(|b| (b.gene, b.gain.to_bits()));
+        scores.chain(gains).collect::<Vec<_>>()
+    };
+    assert_eq!(losses(0, 2.0), losses(0, -1.0), "nothing was judged");
+    assert_ne!(losses(2, 2.0), losses(2, -1.0), "a round judges by it");
 }
