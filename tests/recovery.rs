@@ -162,12 +162,20 @@ fn wrong_of_48(recipe: Recipe) -> usize {
 
 #[test]
 fn genes_to_spare_back_up_the_markers() {
-    let wrong = wrong_of_48(Recipe::default());
-    let whole = Recipe {
-        judge_dropout: 0.0,
+    // by elimination: where all genes are taken to be there at a time, a copy is of no use
+    let seen = |eliminate_seen| Recipe {
+        eliminate_seen,
         ..Recipe::default()
     };
-    let blind = wrong_of_48(whole);
+    let (wrong, blind) = (wrong_of_48(seen(4.0)), wrong_of_48(seen(1e6)));
+    assert!(wrong <= 4 && wrong + 12 <= blind, "{wrong} against {blind}");
+    // by rounds
+    let left_out = |judge_dropout| Recipe {
+        eliminate_from: 1e6,
+        judge_dropout,
+        ..Recipe::default()
+    };
+    let (wrong, blind) = (wrong_of_48(left_out(0.5)), wrong_of_48(left_out(0.0)));
     assert!(wrong <= 8 && wrong + 4 <= blind, "{wrong} against {blind}");
 }
 

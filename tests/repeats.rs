@@ -98,21 +98,26 @@ fn bits(fit: &Fit) -> Vec<u64> {
 }
 
 fn side_by_side_equals_alone<O: Ops>(make: impl Fn() -> Option<O>) {
-    // one page and several; one hidden layer, two, none; both relaxations
-    for (page_words, hidden, relaxation) in [
-        (1 << 20, &[12][..], Relaxation::Sigmoid),
-        (300, &[70, 6][..], Relaxation::Sigmoid),
-        (300, &[][..], Relaxation::Softsort),
+    // one page and several; one hidden layer, two, none; both relaxations; a panel found by elimination
+    for (page_words, hidden, relaxation, genes) in [
+        (1 << 20, &[12][..], Relaxation::Sigmoid, 5),
+        (300, &[70, 6][..], Relaxation::Sigmoid, 5),
+        (300, &[][..], Relaxation::Softsort, 5),
+        (300, &[12][..], Relaxation::Sigmoid, 10),
     ] {
         let data = planted(90, 30, 50, 4, page_words, 3);
         assert_eq!(data.cells.pages.len() > 1, page_words == 300);
         let Some(mut ops) = make() else { return };
-        let s = settings(7, hidden, relaxation);
+        let of = |seed| Settings {
+            genes,
+            ..settings(seed, hidden, relaxation)
+        };
+        let s = of(7);
         let fits = all(&mut ops, &data, &s, 3, None, false, 0);
         assert_eq!(fits.len(), 3);
         for (r, together) in fits.iter().enumerate() {
             let Some(mut ops) = make() else { return };
-            let single = settings(7 + r as u64, hidden, relaxation);
+            let single = of(7 + r as u64);
             let stop = AtomicBool::new(false);
             let alone = fit(&mut ops, &data, &single, None, false, &stop, &mut |_| ()).unwrap();
             assert!(
@@ -121,6 +126,8 @@ fn side_by_side_equals_alone<O: Ops>(make: impl Fn() -> Option<O>) {
             );
             let other = (r + 1) % 3;
             assert!(bits(&alone) != bits(&fits[other]), "seeds differ");
+            let selects = alone.history.iter().any(|e| e.phase == "select");
+            assert_eq!(selects, genes == 5);
         }
     }
 }

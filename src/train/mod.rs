@@ -9,6 +9,7 @@ pub mod beside;
 pub mod calibrate;
 pub mod checkpoint;
 pub mod consensus;
+mod eliminate;
 mod evaluate;
 mod feed;
 mod fit;

@@ -53,9 +53,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Lays out a run over `n_train` cells.
+    /// Lays out a run over `n_train` cells. `eliminates`: the largest panel is there when it begins.
     #[must_use]
-    pub fn new(settings: &Settings, n_train: usize) -> Self {
+    pub fn new(settings: &Settings, n_train: usize, eliminates: bool) -> Self {
         let recipe = &settings.recipe;
         let batch = settings.batch_size.clamp(1, n_train.max(1));
         let epoch_steps = (n_train / batch).max(1) as u64;
@@ -69,20 +69,25 @@ impl Plan {
                     add(Kind::Thin(n), recipe.round_steps, size);
                 }
             } else {
-                if settings.panel.is_none() {
+                if settings.panel.is_none() && !eliminates {
                     add(Kind::Select, recipe.select_steps, size);
                 }
                 add(Kind::Warm, recipe.warm_steps, size);
             }
+            let mut finish = recipe.finish_steps;
             let rounds = match (size, &settings.panel) {
                 (_, Some(_)) => 0,
+                (0, None) if eliminates => {
+                    finish += recipe.select_steps + recipe.rounds * recipe.round_steps;
+                    0
+                }
                 (0, None) => recipe.rounds,
                 _ => recipe.nested_rounds,
             };
             for round in 0..rounds {
                 add(Kind::Round(round), recipe.round_steps, size);
             }
-            add(Kind::Finish, recipe.finish_steps, size);
+            add(Kind::Finish, finish, size);
         }
         let own: u64 = segments.iter().map(|s| s.steps).sum();
         let wanted = settings
@@ -145,13 +150,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_elimination_saves_goes_to_the_frozen_panel() {
+        let settings = Settings {
+            nested: vec![8],
+            ..Settings::default()
+        };
+        let [selected, eliminated] = [false, true].map(|e| Plan::new(&settings, 1000, e));
+        assert_eq!(selected.steps, eliminated.steps);
+        let of = |plan: &Plan, size| -> Vec<Segment> {
+            let all = plan.segments.iter().copied();
+            all.filter(|s| s.size == size).collect()
+        };
+        let kinds: Vec<Kind> = of(&eliminated, 0).iter().map(|s| s.kind).collect();
+        assert_eq!(kinds, [Kind::Warm, Kind::Finish]);
+        assert_eq!(of(&selected, 0).len(), 11);
+        // smaller panels are refined as ever
+        assert_eq!(of(&selected, 1), of(&eliminated, 1));
+        assert!(of(&eliminated, 1).iter().any(|s| s.kind == Kind::Round(0)));
+    }
+
+    #[test]
     fn steps_add_up_whatever_is_asked_for() {
         for wanted in [None, Some(1), Some(7), Some(500), Some(99_999)] {
             let settings = Settings {
                 steps: wanted,
                 ..Settings::default()
             };
-            let plan = Plan::new(&settings, 1000);
+            let plan = Plan::new(&settings, 1000, false);
             assert_eq!(
                 plan.segments.iter().map(|s| s.steps).sum::<u64>(),
                 plan.steps
@@ -171,6 +196,7 @@ mod tests {
                 ..Settings::default()
             },
             1000,
+            false,
         );
         assert_eq!(
             (epochs.epoch_steps, epochs.steps, epochs.epochs()),

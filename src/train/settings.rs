@@ -104,6 +104,13 @@ pub struct Recipe {
     /// Whether scores (and the panel, where `select_steps` is 0) start from a ranking by
     /// one-versus-rest rank-sum tests, genes taken from each class in turn; else from zero.
     pub ranking: bool,
+    /// Genes an output (class or number) from which on the panel is found by elimination from a ridge regression; it
+    /// then takes the place of `select` and the rounds, whose steps go to `finish`.
+    pub eliminate_from: f32,
+    /// Most genes, the first of the ranking, that it starts from; at least twice k.
+    pub eliminate_candidates: usize,
+    /// Genes of the panel that it takes to be there at a time: the ridge is k over this.
+    pub eliminate_seen: f32,
     /// Steps of `select`; 0 leaves the choice to the ranking and `refine`.
     pub select_steps: u64,
     /// Learning rate of the scores.
@@ -162,6 +169,9 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             ranking: true,
+            eliminate_from: 2.5,
+            eliminate_candidates: 768,
+            eliminate_seen: 4.0,
             select_steps: 250,
             lr_scores: 0.01,
             ranking_scale: 1.0,
@@ -201,6 +211,8 @@ impl Recipe {
         let below_one = f64::from(1.0f32 - f32::EPSILON);
         let f = |x: f32| f64::from(x);
         let fields = [
+            ("eliminate_from", f(self.eliminate_from), 0.0, MOST),
+            ("eliminate_seen", f(self.eliminate_seen), 1e-3, MOST),
             ("lr_scores", f(self.lr_scores), 0.0, MOST),
             ("ranking_scale", f(self.ranking_scale), 0.0, MOST),
             ("start_share", f(self.start_share), 0.0, 1.0),

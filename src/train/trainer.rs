@@ -1,6 +1,7 @@
 //! The loop over segments and epochs.
 use super::batches::{key, order};
 use super::checkpoint::{Best, Position, Run, State};
+use super::eliminate::{self, eliminates};
 use super::evaluate::validation;
 use super::feed::Feed;
 use super::plan::{Kind, Plan, rate};
@@ -56,7 +57,8 @@ impl<'a, O: Ops> Trainer<'a, O> {
         state: Option<State>,
     ) -> Result<Self> {
         let recipe = &settings.recipe;
-        let plan = Plan::new(settings, data.all_train());
+        let eliminates = eliminates(settings, data);
+        let plan = Plan::new(settings, data.all_train(), eliminates);
         let scaling = Scaling::new(data, recipe.scale_power);
         let cells = Cells::new(ops, &data.cells)?;
         let stream = &data.stream;
@@ -148,11 +150,15 @@ impl<'a, O: Ops> Trainer<'a, O> {
                 let genes = position.runs.iter().map(|r| r.genes.clone());
                 (genes.collect(), position.kept)
             } else {
-                let of = |seed| match ranking.as_slice() {
+                let of = |(seed, cells): (u64, &Vec<u32>)| match ranking.as_slice() {
                     [] => first_panel(settings, &first_order(data, settings, seed)),
+                    ranking if eliminates => {
+                        let order = eliminate::order(data, settings, cells, seed, ranking);
+                        first_panel(settings, &order)
+                    }
                     ranking => first_panel(settings, ranking),
                 };
-                (seeds.map(of).collect(), settings.genes)
+                (seeds.zip(&pass.samples).map(of).collect(), settings.genes)
             };
             panel.set_genes(ops, &scaling, genes, kept)?;
             Stage::Panel(panel)
