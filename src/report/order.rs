@@ -8,7 +8,7 @@ use crate::train::beside::Beside;
 use crate::train::consensus::correlations;
 use crate::train::rules::Rules;
 use crate::train::settings::Fit;
-use crate::train::trail::Left;
+use crate::train::trail::{Left, When};
 
 /// Correlation (its size) of genes that say much the same.
 pub const REDUNDANT: f64 = 0.7;
@@ -175,7 +175,7 @@ fn candidates(
             }
             None => match (left.max_by_key(|l| l.size), last) {
                 (Some(left), _) => of_trail(left),
-                (None, Some((name, score))) => compared(gain, name, score, !fit.left.is_empty()),
+                (None, Some((name, score))) => compared(gain, name, score, &fit.left),
                 (None, None) => String::new(),
             },
         };
@@ -197,19 +197,34 @@ fn of_trail(left: &Left) -> String {
     } else {
         "a rule or its cost spoke against it".to_owned()
     };
-    match (left.round, left.member) {
-        (Some(round), true) => format!("was in the panel until round {round}: {missed}"),
-        (Some(round), false) => format!("was tried in round {round}: {missed}"),
-        (None, _) => format!("left on the way to a smaller panel: {missed}"),
+    match left.when {
+        When::Round {
+            round,
+            member: true,
+        } => format!("was in the panel until round {round}: {missed}"),
+        When::Round { round, .. } => format!("was tried in round {round}: {missed}"),
+        When::Thinned => format!("left on the way to a smaller panel: {missed}"),
+        When::Eliminated { before_last } => {
+            let place = match before_last {
+                0 => "last".to_owned(),
+                n => format!("{n} before the last"),
+            };
+            let (own, last) = (100.0 * left.loss, 100.0 * left.last);
+            format!(
+                "left by elimination, {place}: without it the regression explained {own:.3} % less of the labels, \
+                 without the last gene kept {last:.3} %"
+            )
+        }
     }
 }
 
-/// `tried`: whether rounds tried genes, and not this one.
-fn compared(gain: f32, last: &str, score: f32, tried: bool) -> String {
-    let missed = if tried {
-        "in no round among the genes most missed; "
-    } else {
-        ""
+/// `trail`: the genes that were tried, or left; this one is not among them.
+fn compared(gain: f32, last: &str, score: f32, trail: &[Left]) -> String {
+    let eliminated = |l: &Left| matches!(l.when, When::Eliminated { .. });
+    let missed = match trail {
+        [] => "",
+        left if left.iter().any(eliminated) => "not among the last that elimination took out; ",
+        _ => "in no round among the genes most missed; ",
     };
     let saves = match gain {
         0.0 => "would save nothing beside the panel".to_owned(),

@@ -14,6 +14,7 @@
 use super::batches::key;
 use super::settings::Settings;
 use super::stages::n_out;
+use super::trail::{Left, When};
 use crate::data::cells::{Targets, TrainingData};
 use crate::data::packed::unpack;
 use crate::model::net::Targets as Weights;
@@ -35,38 +36,54 @@ pub(super) fn eliminates(settings: &Settings, data: &TrainingData) -> bool {
         && settings.genes as f32 >= recipe.eliminate_from * n_out as f32
 }
 
-/// The genes of `ranking` in another order: those that elimination leaves, the most useful first, then those
-/// that left, the last first, then those that it did not look at. `cells`: those to go by; each has a random weight by the seed
-/// (mean 1, variance 1/4), so that runs of several seeds show how far the choice hangs on the cells that are there.
-pub(super) fn order(
+/// What elimination makes of a ranking.
+pub(super) struct Eliminated {
+    /// The genes that stay, the most useful first, then those that left, the last first, then those that it did not
+    /// look at.
+    pub order: Vec<u32>,
+    /// The last ones that left.
+    pub left: Vec<Left>,
+}
+
+/// Eliminates all but k genes. `cells`: those to go by; each has a random weight by the seed (mean 1, variance 1/16), so
+/// that runs of several seeds show how far the choice hangs on the cells that are there.
+pub(super) fn eliminate(
     data: &TrainingData,
     settings: &Settings,
     cells: &[u32],
     seed: u64,
     ranking: &[u32],
-) -> Vec<u32> {
+) -> Eliminated {
     let (rules, k) = (&settings.rules, settings.genes);
     let most = settings.recipe.eliminate_candidates.max(2 * k);
     let others = ranking.iter().copied();
     let others = others.filter(|g| rules.allows(*g) && !rules.include.contains(g));
-    let mut genes: Vec<u32> = rules
-        .include
-        .iter()
-        .copied()
-        .chain(others)
-        .take(most)
-        .collect();
+    let included = rules.include.iter().copied();
+    let mut genes: Vec<u32> = included.chain(others).take(most).collect();
     genes.sort_unstable();
     let weights = weights(data, settings, cells, seed);
     let mut system = System::new(data, settings, &genes, cells, &weights);
     system.add_ridge(k as f64 / f64::from(settings.recipe.eliminate_seen));
     system.invert();
-    let stays = |gene: u32| rules.include.contains(&gene);
-    let order = system.eliminate(genes, k, &stays, &|gene, value| rules.worth(gene, value));
+    let all = system.eliminate(genes, k, &|gene| rules.include.contains(&gene));
     let mut taken = vec![false; data.cells.n_genes];
-    order.iter().for_each(|&g| taken[g as usize] = true);
+    all.iter().for_each(|&(g, _)| taken[g as usize] = true);
     let rest = ranking.iter().copied().filter(|&g| !taken[g as usize]);
-    order.iter().copied().chain(rest).collect()
+    let last = all
+        .get(k.saturating_sub(1))
+        .map_or(0.0, |&(_, worth)| worth);
+    let gone = all.iter().skip(k).take(4 * k + 64).enumerate();
+    let left = gone.map(|(before_last, &(gene, loss))| Left {
+        gene,
+        size: 0,
+        when: When::Eliminated { before_last },
+        loss,
+        last,
+    });
+    Eliminated {
+        order: all.iter().map(|&(g, _)| g).chain(rest).collect(),
+        left: left.collect(),
+    }
 }
 
 /// Weights of cells: the mean of their classes' weights in training, times a gamma deviate of mean 1 and variance 1/16.
@@ -210,62 +227,57 @@ impl System {
         }
     }
 
-    /// The genes (of the rows) in order: the k that stay, the most useful first, then the others, the last
-    /// to leave first. `stays`: those that never leave; `worth`: what a gene is worth by what it explains.
+    /// The genes (of the rows) and what is explained less without them: the k that stay, the most useful first, then
+    /// the others when they left, the last first. `stays`: those that never leave.
     fn eliminate(
         mut self,
         mut genes: Vec<u32>,
         k: usize,
         stays: &dyn Fn(u32) -> bool,
-        worth: &dyn Fn(u32, f64) -> f64,
-    ) -> Vec<u32> {
+    ) -> Vec<(u32, f64)> {
         let (n, stride) = (self.n, self.stride);
         let mut left = Vec::new();
-        loop {
-            let of = |s: usize| {
-                let row = &self.rows[s * stride..(s + 1) * stride];
-                let explained = row[n..].iter().map(|w| w * w).sum::<f64>() / row[s];
-                (stays(genes[s]), worth(genes[s], explained))
+        while genes.len() > k {
+            let worth: Vec<f64> = (0..genes.len()).map(|s| self.worth(s)).collect();
+            let by = |&a: &usize, &b: &usize| {
+                let by_worth = worth[a].total_cmp(&worth[b]);
+                let first = stays(genes[a]).cmp(&stays(genes[b]));
+                first.then(by_worth).then(genes[b].cmp(&genes[a]))
             };
-            let all: Vec<(bool, f64)> = (0..genes.len()).map(of).collect();
-            if genes.len() <= k {
-                let mut kept: Vec<usize> = (0..genes.len()).collect();
-                kept.sort_by(|&a, &b| all[b].1.total_cmp(&all[a].1).then(genes[a].cmp(&genes[b])));
-                let kept = kept.into_iter().map(|s| genes[s]);
-                return kept.chain(left.into_iter().rev()).collect();
-            }
-            let less = |&a: &usize, &b: &usize| {
-                let by_worth = all[a].1.total_cmp(&all[b].1);
-                all[a]
-                    .0
-                    .cmp(&all[b].0)
-                    .then(by_worth)
-                    .then(genes[b].cmp(&genes[a]))
-            };
-            let Some(least) = (0..genes.len()).min_by(less) else {
-                return Vec::new();
+            let Some(least) = (0..genes.len()).min_by(by) else {
+                break;
             };
             let last = genes.len() - 1;
-            left.push(genes.swap_remove(least));
+            left.push((genes.swap_remove(least), worth[least]));
             // the last gene takes the place of the one that leaves
             for s in 0..=last {
                 self.rows.swap(s * stride + least, s * stride + last);
             }
-            let gone: Vec<f64> = self.rows[least * stride..(least + 1) * stride].to_vec();
-            self.rows
-                .copy_within(last * stride..(last + 1) * stride, least * stride);
+            let (from, to) = (last * stride, least * stride);
+            let gone: Vec<f64> = self.rows[to..to + stride].to_vec();
+            self.rows.copy_within(from..from + stride, to);
             let active = &mut self.rows[..last * stride];
             active.par_chunks_mut(BAND * stride).for_each(|rows| {
                 for row in rows.chunks_exact_mut(stride) {
                     let f = row[last] / gone[last];
                     let (genes, outputs) = row.split_at_mut(n);
-                    let pairs = genes[..last].iter_mut().zip(&gone[..last]);
-                    pairs
-                        .chain(outputs.iter_mut().zip(&gone[n..]))
-                        .for_each(|(x, g)| *x -= f * g);
+                    let genes = genes[..last].iter_mut().zip(&gone[..last]);
+                    genes.for_each(|(x, g)| *x -= f * g);
+                    let outputs = outputs.iter_mut().zip(&gone[n..]);
+                    outputs.for_each(|(x, g)| *x -= f * g);
                 }
             });
         }
+        let kept = genes.iter().enumerate();
+        let mut kept: Vec<(u32, f64)> = kept.map(|(s, &g)| (g, self.worth(s))).collect();
+        kept.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        kept.into_iter().chain(left.into_iter().rev()).collect()
+    }
+
+    /// What is explained less without the gene of a row.
+    fn worth(&self, s: usize) -> f64 {
+        let row = &self.rows[s * self.stride..(s + 1) * self.stride];
+        row[self.n..].iter().map(|w| w * w).sum::<f64>() / row[s]
     }
 }
 
@@ -370,7 +382,8 @@ mod tests {
         let mut own = system();
         own.add_ridge(ridge);
         own.invert();
-        own.eliminate((0..N as u32).collect(), k, stays, &|_, value| value)
+        let all = own.eliminate((0..N as u32).collect(), k, stays);
+        all.into_iter().map(|(g, _)| g).collect()
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Training: settings, the plan of the phases, the loop over epochs, checkpoints.
 //!
 //! `select` learns scores over all genes (optional), `refine` adds and drops genes of the panel
-//! with the network at hand, `finish` trains the network on the frozen panel.
+//! with the network at hand, `finish` trains the network on the frozen panel. Where there are several genes for
+//! each output, elimination takes the place of the first two.
 mod across;
 pub mod baselines;
 mod batches;

@@ -5,7 +5,7 @@ use super::judging::{Judging, Over};
 use super::plan::{Kind, Segment};
 use super::refine::{Products, additions, missing, new_rows, without_each};
 use super::stages::{self, Stage, row};
-use super::trail::{Left, remember};
+use super::trail::{Left, When, remember};
 use super::trainer::{Result, Trainer};
 use crate::ops::Ops;
 
@@ -152,11 +152,13 @@ impl<O: Ops> Trainer<'_, O> {
             let left = leaving.map(|slot| Left {
                 gene: own[slot],
                 size: segment.size,
-                round: match segment.kind {
-                    Kind::Round(r) => Some(r + 1),
-                    _ => None,
+                when: match segment.kind {
+                    Kind::Round(r) => When::Round {
+                        round: r + 1,
+                        member: slot < panel.kept,
+                    },
+                    _ => When::Thinned,
                 },
-                member: slot < panel.kept,
                 loss: lost(slot),
                 last,
             });

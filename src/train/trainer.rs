@@ -1,7 +1,7 @@
 //! The loop over segments and epochs.
 use super::batches::{key, order};
 use super::checkpoint::{Best, Position, Run, State};
-use super::eliminate::{self, eliminates};
+use super::eliminate::{eliminate, eliminates};
 use super::evaluate::validation;
 use super::feed::Feed;
 use super::plan::{Kind, Plan, rate};
@@ -125,7 +125,8 @@ impl<'a, O: Ops> Trainer<'a, O> {
                 ..State::default()
             },
         };
-        let (position, mut params) = (state.position, state.params);
+        let (mut position, mut params) = (state.position, state.params);
+        let mut trails = Vec::new();
         let chosen = position.runs.iter().any(|r| !r.genes.is_empty());
         let segment = plan.segments.get(position.segment);
         let begins = params.is_empty();
@@ -153,13 +154,17 @@ impl<'a, O: Ops> Trainer<'a, O> {
                 let of = |(seed, cells): (u64, &Vec<u32>)| match ranking.as_slice() {
                     [] => first_panel(settings, &first_order(data, settings, seed)),
                     ranking if eliminates => {
-                        let order = eliminate::order(data, settings, cells, seed, ranking);
-                        first_panel(settings, &order)
+                        let all = eliminate(data, settings, cells, seed, ranking);
+                        trails.push(all.left);
+                        first_panel(settings, &all.order)
                     }
                     ranking => first_panel(settings, ranking),
                 };
                 (seeds.zip(&pass.samples).map(of).collect(), settings.genes)
             };
+            for (run, left) in position.runs.iter_mut().zip(trails) {
+                run.left = left;
+            }
             panel.set_genes(ops, &scaling, genes, kept)?;
             Stage::Panel(panel)
         };

@@ -52,11 +52,17 @@ pub(super) fn one(w: &mut Writer, report: &Report) -> Drawn {
             return Ok(());
         }
         let t = &report.training;
+        let selects = report.history.iter().any(|e| e.phase == "select");
+        let phases = if selects {
+            "<strong>select</strong> weighs all genes at once, <strong>refine</strong> adds and drops genes, \
+             <strong>finish</strong> trains the network of the panel that is left. Jumps are where genes come and go"
+        } else {
+            "the panel was there from the start; <strong>refine</strong> is the first steps on it, \
+             <strong>finish</strong> the others"
+        };
         w.paragraph(&format!(
-            "Training went through its phases in {} steps ({} epochs): <strong>select</strong> weighs all genes at \
-             once, <strong>refine</strong> adds and drops genes, <strong>finish</strong> trains the network of the \
-             panel that is left. The model is that of epoch {}, the best one on the validation cells. Jumps are \
-             where genes come and go.",
+            "Training went through its phases in {} steps ({} epochs): {phases}. The model is that of epoch {}, the \
+             best one on the validation cells.",
             t.steps, t.epochs, t.best_epoch
         ));
         if !report.curve.is_empty() {
