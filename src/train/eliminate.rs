@@ -120,6 +120,34 @@ struct System {
 /// Rows of a matrix that one thread takes at once.
 const BAND: usize = 32;
 
+/// Cells that are unpacked at once.
+const TILE: usize = 2048;
+
+/// The candidates' nonzeros (place among the candidates, ascending, and value) of some cells.
+struct Tile {
+    starts: Vec<usize>,
+    entries: Vec<(u32, f32)>,
+}
+
+impl Tile {
+    fn new(data: &TrainingData, slot_of: &[u32], cells: &[u32]) -> Self {
+        let (mut starts, mut entries) = (vec![0], Vec::new());
+        for &cell in cells {
+            let all = data.cells.cell(cell as usize).iter().map(|&e| unpack(e));
+            let known = all.map(|(g, v)| (slot_of[g], v));
+            let first = entries.len();
+            entries.extend(known.filter(|e| e.0 != u32::MAX));
+            entries[first..].sort_unstable_by_key(|e| e.0);
+            starts.push(entries.len());
+        }
+        Self { starts, entries }
+    }
+
+    fn of(&self, i: usize) -> &[(u32, f32)] {
+        &self.entries[self.starts[i]..self.starts[i + 1]]
+    }
+}
+
 impl System {
     /// Covariances over `cells`. Outputs are scaled so that their squares add up to what counts: the weight
     /// of a task, shared out evenly over its classes; each over the cells that have the label.
@@ -137,62 +165,63 @@ impl System {
             .iter()
             .enumerate()
             .for_each(|(s, &g)| slot_of[g as usize] = s as u32);
-        let (mut starts, mut entries) = (vec![0usize], Vec::new());
-        for &cell in cells {
-            let all = data.cells.cell(cell as usize).iter().map(|&e| unpack(e));
-            let known = all.map(|(g, v)| (slot_of[g], f64::from(v)));
-            entries.extend(known.filter(|e| e.0 != u32::MAX));
-            let own = starts.last().copied().unwrap_or(0);
-            entries[own..].sort_unstable_by_key(|e| e.0);
-            starts.push(entries.len());
-        }
-        let of = |i: usize| &entries[starts[i]..starts[i + 1]];
         let outputs = outputs(data, settings, cells, weights);
-        let total: f64 = weights.iter().sum();
+        let mut system = Self {
+            n,
+            stride,
+            rows: vec![0.0; n * stride],
+        };
         let mut mean = vec![0.0; n];
-        for (i, w) in weights.iter().enumerate() {
-            of(i)
-                .iter()
-                .for_each(|&(s, v)| mean[s as usize] += w / total * v);
+        let tiles = cells.chunks(TILE).zip(weights.chunks(TILE));
+        for ((cells, weights), outputs) in tiles.zip(outputs.chunks(TILE * n_out)) {
+            let tile = Tile::new(data, &slot_of, cells);
+            for (i, w) in weights.iter().enumerate() {
+                let all = tile.of(i).iter();
+                all.for_each(|&(s, v)| mean[s as usize] += w * f64::from(v));
+            }
+            system.add(&tile, weights, outputs);
         }
+        let total: f64 = weights.iter().sum();
         let factor = |s: usize| f64::from(data.stats.inv_sd[genes[s] as usize]);
-        let mut rows = vec![0.0; n * stride];
-        rows.par_chunks_mut(BAND * stride)
-            .enumerate()
-            .for_each(|(band, rows)| {
-                let (from, to) = ((band * BAND) as u32, (band * BAND + BAND) as u32);
-                for (i, w) in weights.iter().enumerate() {
-                    let all = of(i);
-                    let first = all.partition_point(|e| e.0 < from);
-                    for (at, &(s, v)) in all
-                        .iter()
-                        .enumerate()
-                        .skip(first)
-                        .take_while(|(_, e)| e.0 < to)
-                    {
-                        let row = &mut rows[(s - from) as usize * stride..][..stride];
-                        let v = w * v;
-                        all[at..]
-                            .iter()
-                            .for_each(|&(t, x)| row[t as usize] += v * x);
-                        let out = &outputs[i * n_out..(i + 1) * n_out];
-                        row[n..].iter_mut().zip(out).for_each(|(b, y)| *b += v * y);
-                    }
-                }
-                for (s, row) in (from as usize..).zip(rows.chunks_exact_mut(stride)) {
-                    for t in s..n {
-                        row[t] = factor(s) * factor(t) * (row[t] / total - mean[s] * mean[t]);
-                    }
-                    // the outputs are centred
-                    row[n..].iter_mut().for_each(|b| *b *= factor(s) / total);
-                }
-            });
+        let rows = &mut system.rows;
+        for (s, row) in rows.chunks_exact_mut(stride).enumerate() {
+            for t in s..n {
+                let centred = row[t] / total - mean[s] / total * mean[t] / total;
+                row[t] = factor(s) * factor(t) * centred;
+            }
+            // the outputs are centred
+            row[n..].iter_mut().for_each(|b| *b *= factor(s) / total);
+        }
         for s in 0..n {
             for t in s + 1..n {
                 rows[t * stride + s] = rows[s * stride + t];
             }
         }
-        Self { n, stride, rows }
+        system
+    }
+
+    /// Adds the sums of products over a tile's cells, on and above the diagonal.
+    fn add(&mut self, tile: &Tile, weights: &[f64], outputs: &[f64]) {
+        let (n, stride) = (self.n, self.stride);
+        let bands = self.rows.par_chunks_mut(BAND * stride).enumerate();
+        bands.for_each(|(band, rows)| {
+            let slots = (band * BAND) as u32..(band * BAND + BAND) as u32;
+            let outputs = outputs.chunks_exact(stride - n);
+            for ((i, w), outputs) in weights.iter().enumerate().zip(outputs) {
+                let all = tile.of(i);
+                let own = all.partition_point(|e| e.0 < slots.start)
+                    ..all.partition_point(|e| e.0 < slots.end);
+                for at in own {
+                    let (s, v) = all[at];
+                    let v = w * f64::from(v);
+                    let row = &mut rows[(s - slots.start) as usize * stride..][..stride];
+                    let others = all[at..].iter();
+                    others.for_each(|&(t, x)| row[t as usize] += v * f64::from(x));
+                    let outputs = row[n..].iter_mut().zip(outputs);
+                    outputs.for_each(|(b, y)| *b += v * y);
+                }
+            }
+        });
     }
 
     fn add_ridge(&mut self, ridge: f64) {
@@ -427,7 +456,7 @@ mod tests {
 
     fn training_data() -> TrainingData {
         let made = Simulation::new(Made {
-            cells: 120,
+            cells: 3600, // more than a tile
             genes: 60,
             density: 0.3,
             markers: 8,
@@ -460,11 +489,16 @@ mod tests {
             .collect();
         let w = weights(&data, &settings, &cells, 1);
         let system = System::new(&data, &settings, &genes, &cells, &w);
-        let value = |gene: u32, cell: u32| {
-            let mut entries = data.cells.cell(cell as usize).iter().map(|&e| unpack(e));
-            let found = entries.find(|e| e.0 == gene as usize).map_or(0.0, |e| e.1);
-            f64::from(found * data.stats.inv_sd[gene as usize])
+        assert!(cells.len() > TILE);
+        let of_cell = |cell: usize| {
+            let mut row = vec![0.0; data.cells.n_genes];
+            for (g, v) in data.cells.cell(cell).iter().map(|&e| unpack(e)) {
+                row[g] = f64::from(v * data.stats.inv_sd[g]);
+            }
+            row
         };
+        let dense: Vec<Vec<f64>> = (0..data.n_train).map(of_cell).collect();
+        let value = |gene: u32, cell: u32| dense[cell as usize][gene as usize];
         let covariance = |a: &dyn Fn(u32) -> f64, b: &dyn Fn(u32) -> f64| {
             let all = || {
                 cells
