@@ -103,9 +103,9 @@ fn side_by_side_equals_alone<O: Ops>(make: impl Fn() -> Option<O>) {
         (1 << 20, &[12][..], Relaxation::Sigmoid, 5),
         (300, &[70, 6][..], Relaxation::Sigmoid, 5),
         (300, &[][..], Relaxation::Softsort, 5),
-        (300, &[12][..], Relaxation::Sigmoid, 10),
+        (300, &[12][..], Relaxation::Sigmoid, 15),
     ] {
-        let data = planted(90, 30, 50, 4, page_words, 3);
+        let data = planted(90, 30, 50, if genes == 5 { 4 } else { 6 }, page_words, 3);
         assert_eq!(data.cells.pages.len() > 1, page_words == 300);
         let Some(mut ops) = make() else { return };
         let of = |seed| Settings {

@@ -239,26 +239,30 @@ fn a_stopped_and_resumed_run_equals_an_unbroken_one() {
     let s = settings(recipe);
     let folder = tempfile::tempdir().unwrap();
     let eliminated = Settings {
-        genes: 12,
+        genes: 13,
         ..s.clone()
     };
     // stops fall into every phase: epochs have three steps
-    for (s, stops) in [
-        (&s, &[1, 7, 19, 21, 25, 28, 34, 45][..]),
-        (&eliminated, &[1, 7, 45]),
+    for (data, s, stops) in [
+        (&data, &s, &[1, 7, 19, 21, 25, 28, 34, 45][..]),
+        (
+            &planted(100, 30, 40, 5, 1 << 20, 4),
+            &eliminated,
+            &[1, 7, 45],
+        ),
     ] {
-        let unbroken = run(&data, s);
+        let unbroken = run(data, s);
         assert!(!unbroken.stopped);
         let selects = unbroken.history.iter().any(|e| e.phase == "select");
         assert_eq!(selects, s.genes == CLASSES);
         for &first in stops {
             let path = folder.path().join(format!("{}-{first}.bin", s.genes));
-            let broken = stop_after(&data, s, &path, false, first);
+            let broken = stop_after(data, s, &path, false, first);
             assert!(
                 broken.stopped && broken.model.genes.len() == s.genes,
                 "{first}"
             );
-            let resumed = stop_after(&data, s, &path, true, usize::MAX);
+            let resumed = stop_after(data, s, &path, true, usize::MAX);
             assert_eq!(
                 bits(&resumed.model),
                 bits(&unbroken.model),
