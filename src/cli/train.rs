@@ -66,7 +66,7 @@ pub struct TrainConfig {
     #[command(flatten)]
     #[serde(default)]
     pub flags: FlagArgs,
-    /// How the choice of genes is relaxed to carry a gradient
+    /// How the choice of genes is relaxed to carry a gradient, where elimination does not find the panel
     #[arg(
         long,
         value_enum,
