@@ -144,35 +144,34 @@ fn side_by_side_equals_alone_on_a_gpu() {
 
 #[test]
 fn repeats_resume_bit_for_bit() {
-    let data = planted(90, 30, 50, 4, 1 << 20, 3);
+    let data = planted(90, 30, 50, 6, 1 << 20, 3);
     let s = settings(7, &[12], Relaxation::Sigmoid);
+    let eliminated = Settings {
+        genes: 15,
+        ..s.clone()
+    };
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("checkpoint.bin");
-    let whole = all(&mut Cpu::<f32>::default(), &data, &s, 2, None, false, 0);
-    // within the selection, and within the finish
-    for epochs in [2, 9] {
-        all(
-            &mut Cpu::<f32>::default(),
-            &data,
-            &s,
-            2,
-            Some(&path),
-            false,
-            epochs,
-        );
-        let resumed = all(
-            &mut Cpu::<f32>::default(),
-            &data,
-            &s,
-            2,
-            Some(&path),
-            true,
-            0,
-        );
-        for (a, b) in whole.iter().zip(&resumed) {
-            assert!(bits(a) == bits(b), "after {epochs} epochs");
+    // the last one's checkpoint is looked at below
+    for s in [&eliminated, &s] {
+        let path = folder.path().join("checkpoint.bin");
+        let whole = all(&mut Cpu::<f32>::default(), &data, s, 2, None, false, 0);
+        let selects = whole[0].history.iter().any(|e| e.phase == "select");
+        assert_eq!(selects, s.genes == 5);
+        // within the first phase, and within the finish
+        for epochs in [2, 9] {
+            let go = |resume, epochs| {
+                let mut cpu = Cpu::<f32>::default();
+                all(&mut cpu, &data, s, 2, Some(&path), resume, epochs)
+            };
+            go(false, epochs);
+            let resumed = go(true, 0);
+            for (a, b) in whole.iter().zip(&resumed) {
+                assert!(bits(a) == bits(b), "after {epochs} epochs");
+                assert_eq!(a.left, b.left, "what left the panel is kept");
+            }
         }
     }
+    let path = folder.path().join("checkpoint.bin");
     let stop = AtomicBool::new(false);
     let mut cpu = Cpu::<f32>::default();
     let other = fit_all(

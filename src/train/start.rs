@@ -1,9 +1,11 @@
 //! What a run starts from, and the schedule of the selection.
 use super::batches::order;
+use super::eliminate::{eliminate, eliminates};
 use super::plan::geometric;
 use super::rank::round_robin;
 use super::settings::Settings;
 use super::stages::{self, initial};
+use super::trail::Left;
 use crate::data::cells::TrainingData;
 use crate::model::selector::Selection;
 
@@ -59,10 +61,26 @@ pub(super) fn first_order(data: &TrainingData, settings: &Settings, seed: u64) -
     }
 }
 
-/// The panel that is given; else the first k genes of that order that keep the rules; ascending.
-pub(super) fn first_panel(settings: &Settings, order: &[u32]) -> Vec<u32> {
+/// The first panel of a run, ascending, and what left it on the way: the panel that is given; else what elimination
+/// leaves, or the first k genes of `ranking` (of a random order where it is empty), that keep the rules.
+pub(super) fn first_panel(
+    data: &TrainingData,
+    settings: &Settings,
+    cells: &[u32],
+    seed: u64,
+    ranking: &[u32],
+) -> (Vec<u32>, Vec<Left>) {
+    let (rules, k) = (&settings.rules, settings.genes);
     if let Some(genes) = &settings.panel {
-        return genes.clone();
+        return (genes.clone(), Vec::new());
     }
-    settings.rules.panel(order, settings.genes)
+    if eliminates(settings, data) {
+        let all = eliminate(data, settings, cells, seed, ranking);
+        return (rules.panel(&all.order, k), all.left);
+    }
+    let panel = match ranking {
+        [] => rules.panel(&first_order(data, settings, seed), k),
+        _ => rules.panel(ranking, k),
+    };
+    (panel, Vec::new())
 }

@@ -1,7 +1,7 @@
 //! The loop over segments and epochs.
 use super::batches::{key, order};
 use super::checkpoint::{Best, Position, Run, State};
-use super::eliminate::{eliminate, eliminates};
+use super::eliminate::eliminates;
 use super::evaluate::validation;
 use super::feed::Feed;
 use super::plan::{Kind, Plan, rate};
@@ -57,8 +57,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
         state: Option<State>,
     ) -> Result<Self> {
         let recipe = &settings.recipe;
-        let eliminates = eliminates(settings, data);
-        let plan = Plan::new(settings, data.all_train(), eliminates);
+        let plan = Plan::new(settings, data.all_train(), eliminates(settings, data));
         let scaling = Scaling::new(data, recipe.scale_power);
         let cells = Cells::new(ops, &data.cells)?;
         let stream = &data.stream;
@@ -126,7 +125,6 @@ impl<'a, O: Ops> Trainer<'a, O> {
             },
         };
         let (mut position, mut params) = (state.position, state.params);
-        let mut trails = Vec::new();
         let chosen = position.runs.iter().any(|r| !r.genes.is_empty());
         let segment = plan.segments.get(position.segment);
         let begins = params.is_empty();
@@ -151,20 +149,14 @@ impl<'a, O: Ops> Trainer<'a, O> {
                 let genes = position.runs.iter().map(|r| r.genes.clone());
                 (genes.collect(), position.kept)
             } else {
-                let of = |(seed, cells): (u64, &Vec<u32>)| match ranking.as_slice() {
-                    [] => first_panel(settings, &first_order(data, settings, seed)),
-                    ranking if eliminates => {
-                        let all = eliminate(data, settings, cells, seed, ranking);
-                        trails.push(all.left);
-                        first_panel(settings, &all.order)
-                    }
-                    ranking => first_panel(settings, ranking),
-                };
-                (seeds.zip(&pass.samples).map(of).collect(), settings.genes)
+                let mut genes = Vec::with_capacity(models);
+                for ((seed, cells), run) in seeds.zip(&pass.samples).zip(&mut position.runs) {
+                    let (own, left) = first_panel(data, settings, cells, seed, &ranking);
+                    genes.push(own);
+                    run.left = left;
+                }
+                (genes, settings.genes)
             };
-            for (run, left) in position.runs.iter_mut().zip(trails) {
-                run.left = left;
-            }
             panel.set_genes(ops, &scaling, genes, kept)?;
             Stage::Panel(panel)
         };
