@@ -1,5 +1,5 @@
 // Sum of the first k rows of SoftSort by two scans (method.md, relaxation B) and its gradient, for at
-// most 65,536 scores; each entry is one workgroup.
+// most 65,536 scores in the order of `sort`; each entry is one workgroup.
 struct Params {
     n: u32,
     k: u32,
@@ -9,77 +9,12 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> scores: array<f32>; // n
-@group(0) @binding(2) var<storage, read_write> order_out: array<u32>; // n
-@group(0) @binding(3) var<storage, read_write> keys: array<u32>; // 3n: two lists of keys, one of genes
-@group(0) @binding(4) var<storage, read> order_in: array<u32>; // n, genes by descending score
-@group(0) @binding(5) var<storage, read_write> work: array<f32>; // 6n, lists in sorted order
-@group(0) @binding(6) var<storage, read_write> mask: array<f32>; // n
-@group(0) @binding(7) var<storage, read> saved: array<f32>; // 6n, `work` of the forward pass
-@group(0) @binding(8) var<storage, read> u: array<f32>; // lists of n, 64 elements aligned, to be added up
-@group(0) @binding(9) var<storage, read_write> grad: array<f32>; // n
-
-// 16 digits x 128 invocations, digit-major, so that their exclusive sum is each one's first place
-var<workgroup> counts: array<u32, 2048>;
-var<workgroup> sums: array<u32, 128>;
-
-// Stable radix sort by 4-bit digits; invocation i owns the i-th run of the list.
-@compute @workgroup_size(128)
-fn order(@builtin(local_invocation_index) lane: u32) {
-    for (var i = lane; i < p.n; i += 128u) {
-        keys[i] = ~sort_key(scores[i]); // ascending keys are descending scores
-        order_out[i] = i;
-    }
-    let run = (p.n + 127u) / 128u;
-    let begin = min(lane * run, p.n);
-    let end = min(begin + run, p.n);
-    for (var turn = 0u; turn < 8u; turn++) {
-        let source = (turn % 2u) * p.n;
-        let sink = p.n - source;
-        for (var digit = 0u; digit < 16u; digit++) {
-            counts[digit * 128u + lane] = 0u;
-        }
-        storageBarrier(); // the last turn is written
-        for (var i = begin; i < end; i++) {
-            counts[((keys[source + i] >> (4u * turn)) & 15u) * 128u + lane] += 1u;
-        }
-        workgroupBarrier(); // the counts stand
-        var sum = 0u;
-        for (var j = 0u; j < 16u; j++) {
-            sum += counts[16u * lane + j];
-        }
-        sums[lane] = sum;
-        workgroupBarrier(); // the sums stand
-        for (var width = 1u; width < 128u; width <<= 1u) {
-            var both = sums[lane];
-            if (lane >= width) {
-                both += sums[lane - width];
-            }
-            workgroupBarrier(); // all have read
-            sums[lane] = both;
-            workgroupBarrier(); // all have written
-        }
-        var place = sums[lane] - sum;
-        for (var j = 0u; j < 16u; j++) {
-            let count = counts[16u * lane + j];
-            counts[16u * lane + j] = place;
-            place += count;
-        }
-        workgroupBarrier(); // the places stand
-        for (var i = begin; i < end; i++) {
-            let key = keys[source + i];
-            let digit = (key >> (4u * turn)) & 15u;
-            let to = counts[digit * 128u + lane];
-            counts[digit * 128u + lane] = to + 1u;
-            keys[sink + to] = key;
-            if (turn % 2u == 0u) {
-                keys[2u * p.n + to] = order_out[i];
-            } else {
-                order_out[to] = keys[2u * p.n + i];
-            }
-        }
-        workgroupBarrier(); // the counts have been read
-    }
-}
+@group(0) @binding(2) var<storage, read> order_in: array<u32>; // n, genes by descending score
+@group(0) @binding(3) var<storage, read_write> work: array<f32>; // 6n, lists in sorted order
+@group(0) @binding(4) var<storage, read_write> mask: array<f32>; // n
+@group(0) @binding(5) var<storage, read> saved: array<f32>; // 6n, `work` of the forward pass
+@group(0) @binding(6) var<storage, read> u: array<f32>; // lists of n, 64 elements aligned, to be added up
+@group(0) @binding(7) var<storage, read_write> grad: array<f32>; // n
 
 // Lists of `work`; the forward pass has L1, R1, i, A and B in 0 to 4, both have e in 5.
 const DECAY: u32 = 5u;

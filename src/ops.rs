@@ -12,8 +12,8 @@
 use crate::error::DeviceError;
 use crate::kernels::{
     ablate::Ablate, adamw::AdamW, first::First, heads::Heads, linear::Linear, noise::Noise,
-    panel::Panel, scores::Scores, softmask::SoftMask, softsort::SoftSort, sparse::Sparse,
-    topk::TopK,
+    panel::Panel, scores::Scores, softmask::SoftMask, softsort::SoftSort, sort::Sort,
+    sparse::Sparse, topk::TopK,
 };
 
 /// Result of an operation on a device.
@@ -140,7 +140,7 @@ pub trait Ops {
     /// `v_i (u_i - <v,u> / sum v)`.
     fn score_update(&mut self, p: Scores, mask: FBuf, u: FBuf, params: FBuf, moments: FBuf);
     /// `order` = genes by descending score, ties to the lower index; `scratch` holds 3n words.
-    fn softsort_order(&mut self, p: SoftSort, scores: FBuf, order: UBuf, scratch: UBuf);
+    fn sort(&mut self, p: Sort, scores: FBuf, order: UBuf, scratch: UBuf);
     /// Mask of relaxation B in gene order; `scratch` holds 6n floats (L1, R1, i, A, B and one
     /// temporary, in sorted order), which [`Ops::softsort_backward`] reads.
     fn softsort_forward(

@@ -14,7 +14,7 @@ use yoto_gpu::model::step::selection_step;
 use yoto_gpu::model::trunk::{Adam, BETA1, Batch, Dropout, Slot};
 use yoto_gpu::ops::{FBuf, MISSING, Ops, UBuf, stride};
 use yoto_gpu::reference::{
-    cross_entropy, first, huber, linear, scores, softmask, softsort, sparse,
+    cross_entropy, first, huber, linear, scores, softmask, softsort, sort, sparse,
 };
 use yoto_gpu::train::settings::Relaxation;
 
@@ -106,7 +106,7 @@ fn relaxation_b() {
         };
         let forward = |s: &[f64], scratch: &mut [f64], order: &mut [u32]| {
             let mut mask = vec![0.0; n];
-            softsort::order(s, order);
+            sort::order(s, order);
             softsort::forward(&p, s, order, scratch, &mut mask);
             mask
         };
@@ -143,7 +143,7 @@ fn both_relaxations_become_the_hard_mask_as_tau_falls() {
             &s,
             &mut a,
         );
-        softsort::order(&s, &mut order);
+        sort::order(&s, &mut order);
         let p = SoftSort {
             n: n as u32,
             k: k as u32,

@@ -3,7 +3,7 @@
 //! has the times.
 use crate::kernels::{
     ablate::Ablate, adamw::AdamW, cost::Cost, first::First, heads::Heads, linear::Linear,
-    noise::Noise, panel::Panel, scores::Scores, softmask::SoftMask, softsort::SoftSort,
+    noise::Noise, panel::Panel, scores::Scores, softmask::SoftMask, softsort::SoftSort, sort::Sort,
     sparse::Sparse, topk::TopK,
 };
 use crate::ops::{DeviceInfo, FBuf, Ops, PageBuf, Result, UBuf};
@@ -138,8 +138,8 @@ impl<O: Ops> Ops for Watched<O> {
         "softmask/forward" soft_forward(p: SoftMask, scores: FBuf, mask: FBuf) |_me| p.cost();
         "scores/update" score_update(p: Scores, mask: FBuf, u: FBuf, params: FBuf, moments: FBuf)
             |_me| p.cost();
-        "softsort/order" softsort_order(p: SoftSort, scores: FBuf, order: UBuf, scratch: UBuf)
-            |_me| p.order_cost();
+        "sort/order" sort(p: Sort, scores: FBuf, order: UBuf, scratch: UBuf)
+            |_me| p.cost();
         "softsort/forward" softsort_forward(
             p: SoftSort, scores: FBuf, order: UBuf, scratch: FBuf, mask: FBuf
         ) |_me| p.forward_cost();

@@ -2,8 +2,8 @@
 use super::{Cpu, allocate, cell_entries, dense, first, rows, step, wide};
 use crate::kernels::{
     ablate::Ablate, adamw::AdamW, first::First, heads::Heads, linear::Linear, noise::Noise,
-    panel::Panel, scores::Scores, softmask::SoftMask, softsort::SoftSort, sparse::Sparse,
-    topk::TopK,
+    panel::Panel, scores::Scores, softmask::SoftMask, softsort::SoftSort, sort::Sort,
+    sparse::Sparse, topk::TopK,
 };
 use crate::ops::{BLOCK, DeviceInfo, FBuf, Ops, PageBuf, Result, UBuf};
 use crate::reference as twin;
@@ -70,8 +70,8 @@ impl<T: Real> Ops for Cpu<T> {
     fn score_update(&mut self, p: Scores, mask: FBuf, u: FBuf, params: FBuf, moments: FBuf) {
         step::score_update(self, p, mask, u, params, moments);
     }
-    fn softsort_order(&mut self, _p: SoftSort, scores: FBuf, order: UBuf, _scratch: UBuf) {
-        self.with_words(order, |d, order| twin::softsort::order(d.f(scores), order));
+    fn sort(&mut self, _p: Sort, scores: FBuf, order: UBuf, _scratch: UBuf) {
+        self.with_words(order, |d, order| twin::sort::order(d.f(scores), order));
     }
     fn softsort_forward(
         &mut self,

@@ -12,6 +12,7 @@ use crate::kernels::{
     scores::{self, Scores},
     softmask::{self, SoftMask},
     softsort::{self, SoftSort},
+    sort::{self, Sort},
     sparse::{self, Sparse},
     tiled_forward, tiled_update,
     topk::{self, TopK},
@@ -87,9 +88,9 @@ impl Ops for Gpu {
         let buffers = ranges![scores, mask];
         self.launch(&softmask::FORWARD, &p, buffers, p.groups());
     }
-    fn softsort_order(&mut self, p: SoftSort, scores: FBuf, order: UBuf, scratch: UBuf) {
+    fn sort(&mut self, p: Sort, scores: FBuf, order: UBuf, scratch: UBuf) {
         let buffers = ranges![scores, order, scratch];
-        self.launch(&softsort::ORDER, &p, buffers, p.groups());
+        self.launch(&sort::ORDER, &p, buffers, p.groups());
     }
     fn softsort_forward(
         &mut self,

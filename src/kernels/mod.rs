@@ -36,6 +36,7 @@ pub mod registry;
 pub mod scores;
 pub mod softmask;
 pub mod softsort;
+pub mod sort;
 pub mod sparse;
 pub mod tiled_forward;
 pub mod tiled_update;
@@ -57,6 +58,7 @@ pub const ALL: &[Kernel] = &[
     scores::KERNEL,
     softmask::KERNEL,
     softsort::KERNEL,
+    sort::KERNEL,
     sparse::KERNEL,
     tiled_forward::KERNEL,
     tiled_update::KERNEL,

@@ -19,24 +19,12 @@ crate::mirror! {
 /// Registration of `shaders/softsort.wgsl`.
 pub const KERNEL: Kernel = Kernel {
     stem: "softsort",
-    common: &[registry::SORTKEY, registry::MODEL],
+    common: &[registry::MODEL],
     source: source!("softsort"),
     params_size: size_of::<SoftSort>(),
     fields: SoftSort::FIELDS,
     types: SoftSort::TYPES,
-    entries: &[ORDER, FORWARD, BACKWARD],
-};
-
-/// Sorts the genes.
-pub const ORDER: Entry = Entry {
-    stem: "softsort",
-    name: "order",
-    workgroup_size: 128,
-    bindings: &[
-        Binding::read_f32("scores", 1),
-        Binding::write_u32("order_out", 2),
-        Binding::write_u32("keys", 3),
-    ],
+    entries: &[FORWARD, BACKWARD],
 };
 
 /// Finds the mask.
@@ -46,9 +34,9 @@ pub const FORWARD: Entry = Entry {
     workgroup_size: 256,
     bindings: &[
         Binding::read_f32("scores", 1),
-        Binding::read_u32("order_in", 4),
-        Binding::write_f32("work", 5),
-        Binding::write_f32("mask", 6),
+        Binding::read_u32("order_in", 2),
+        Binding::write_f32("work", 3),
+        Binding::write_f32("mask", 4),
     ],
 };
 
@@ -59,11 +47,11 @@ pub const BACKWARD: Entry = Entry {
     workgroup_size: 256,
     bindings: &[
         Binding::read_f32("scores", 1),
-        Binding::read_u32("order_in", 4),
-        Binding::read_f32("saved", 7),
-        Binding::read_f32("u", 8),
-        Binding::write_f32("work", 5),
-        Binding::write_f32("grad", 9),
+        Binding::read_u32("order_in", 2),
+        Binding::read_f32("saved", 5),
+        Binding::read_f32("u", 6),
+        Binding::write_f32("work", 3),
+        Binding::write_f32("grad", 7),
     ],
 };
 
@@ -76,11 +64,6 @@ impl SoftSort {
 }
 
 impl SoftSort {
-    /// Cost of [`ORDER`]: a score in and its place out.
-    #[must_use]
-    pub fn order_cost(&self) -> Cost {
-        Cost::each(1, 2 * u64::from(self.n), 0)
-    }
     /// Cost of [`FORWARD`]: score and place in, mask and six scans out; the scans take two
     /// multiply-adds and an exponential a value each way, the mask four operations.
     #[must_use]

@@ -8,7 +8,7 @@ use super::trunk::{
 };
 use crate::kernels::{
     adamw::AdamW, first::First, noise::Noise, scores::Scores, softmask::SoftMask,
-    softsort::SoftSort, sparse::Sparse, topk::TopK,
+    softsort::SoftSort, sort::Sort, sparse::Sparse, topk::TopK,
 };
 use crate::ops::{CENTRE_CHUNK, FBuf, Ops, stride};
 use crate::reference::noise::{STREAM_GUMBEL, STREAM_HIDDEN};
@@ -90,7 +90,7 @@ fn masks<O: Ops>(ops: &mut O, net: &Net, sel: &Selector, s: &Selection) {
                 let noisy = sel.noisy.slice(r * stride(sel.n), sel.n);
                 let order = sort.order.slice(r * stride(sel.n), sel.n);
                 let scans = sort.scans.slice(r * stride(6 * sel.n), 6 * sel.n);
-                ops.softsort_order(p, noisy, order, sort.keys);
+                ops.sort(Sort { n }, noisy, order, sort.keys);
                 let mask = soft.slice(r * mask_stride, sel.n);
                 ops.softsort_forward(p, noisy, order, scans, mask);
             }

@@ -14,6 +14,7 @@ pub mod panel;
 pub mod scores;
 pub mod softmask;
 pub mod softsort;
+pub mod sort;
 pub mod sparse;
 pub mod topk;
 

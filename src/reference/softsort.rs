@@ -1,16 +1,8 @@
 //! Twin of `shaders/softsort.wgsl`: sum of the first k rows of SoftSort (Prillo and Eisenschlos
 //! 2020) by two scans (method.md, relaxation B).
-use super::{Real, topk::descending};
+use super::Real;
 use crate::kernels::softsort::SoftSort;
 use crate::ops::stride;
-
-/// Genes by descending score, ties to the lower index.
-pub fn order<T: Real>(scores: &[T], order: &mut [u32]) {
-    for (i, o) in order.iter_mut().enumerate() {
-        *o = i as u32;
-    }
-    order.sort_unstable_by(|&a, &b| descending(scores, a, b));
-}
 
 /// `e_t = exp(-(y_t - y_{t+1}) / tau)`.
 fn decay<T: Real>(p: &SoftSort, scores: &[T], order: &[u32], t: usize) -> T {

@@ -75,7 +75,7 @@ fn softsort() {
         (5003, "spread"),
         (65_536, "levels"),
     ] {
-        hold(&mut gpu, &cases::softsort_order(n, kind));
+        hold(&mut gpu, &cases::sort(n, kind));
     }
     for (n, k, tau, kind) in [
         (1, 1, 0.5, "spread"),

@@ -6,6 +6,7 @@ use crate::kernels::noise::{self, Noise};
 use crate::kernels::scores::{self, Scores};
 use crate::kernels::softmask::{self, SoftMask};
 use crate::kernels::softsort::{self, SoftSort};
+use crate::kernels::sort::{self, Sort};
 use crate::kernels::topk::{self, TopK};
 use crate::ops::{Ops, stride};
 use crate::reference::noise::tables;
@@ -21,8 +22,8 @@ pub fn all() -> Vec<Case<'static>> {
         softmask(257, 32, 0.05, "spread"),
         softmask(1009, 201, 0.02, "equal"),
         score_update(257, 32, 0.05, "spread"),
-        softsort_order(129, "levels"),
-        softsort_order(1009, "wide"),
+        sort(129, "levels"),
+        sort(1009, "wide"),
         softsort(257, 7, 0.1, "spread"),
         softsort(513, 40, 0.5, "levels"),
     ]
@@ -105,11 +106,11 @@ pub fn noise_on_scores(n: usize) -> Case<'static> {
 
 /// The order of n scores, which must be equal; ties to the lower index.
 #[must_use]
-pub fn softsort_order(n: usize, kind: &'static str) -> Case<'static> {
-    let name = format!("softsort order {kind} n={n}");
+pub fn sort(n: usize, kind: &'static str) -> Case<'static> {
+    let name = format!("sort {kind} n={n}");
     Case::new(
         name,
-        &[&softsort::ORDER],
+        &[&sort::ORDER],
         move |dev, inputs| {
             if n == 1 && inputs.mode == Mode::Fault {
                 return Vec::new();
@@ -120,13 +121,7 @@ pub fn softsort_order(n: usize, kind: &'static str) -> Case<'static> {
             }
             let s = dev.f(&s);
             let (order, scratch) = (dev.poison_u(n), dev.poison_u(3 * n));
-            let p = SoftSort {
-                n: n as u32,
-                k: 1,
-                tau: 1.0,
-                lists: 0,
-            };
-            dev.softsort_order(p, s, order, scratch);
+            dev.sort(Sort { n: n as u32 }, s, order, scratch);
             vec![dev.words(order)]
         },
         equal,
@@ -156,7 +151,7 @@ pub fn softsort(n: usize, k: u32, tau: f32, kind: &'static str) -> Case<'static>
         let (order, keys) = (dev.poison_u(n), dev.poison_u(3 * n));
         let (scratch, work) = (dev.poison(6 * n), dev.poison(6 * n));
         let (mask, grad) = (dev.poison(n), dev.poison(n));
-        dev.softsort_order(p, s, order, keys);
+        dev.sort(Sort { n: p.n }, s, order, keys);
         dev.softsort_forward(p, s, order, scratch, mask);
         dev.softsort_backward(p, s, order, scratch, u, work, grad);
         vec![dev.get(mask), dev.get(grad)]
