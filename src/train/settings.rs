@@ -147,8 +147,11 @@ pub struct Recipe {
     pub dropout: f32,
     /// Dropout on the hidden activations in `finish`.
     pub finish_dropout: f32,
-    /// Dropout on the panel's genes.
+    /// Dropout on the panel's genes before `finish`.
     pub input_dropout: f32,
+    /// Dropout p on the panel's genes in `finish`: `p / (1 - p)` is this times k over the training cells, and p at most
+    /// 0.5. Many cells for few genes need none, few cells for many genes over-fit without.
+    pub finish_input_noise: f32,
     /// Class weights are (mean n / n_c)^this.
     pub class_weight_power: f64,
     /// The same where a round judges genes: rare classes count for more.
@@ -191,6 +194,7 @@ impl Default for Recipe {
             dropout: 0.1,
             finish_dropout: 0.2,
             input_dropout: 0.3,
+            finish_input_noise: 17.0,
             class_weight_power: 0.5,
             judge_class_weight_power: 0.75,
             judge_dropout: 0.5,
@@ -202,6 +206,15 @@ impl Default for Recipe {
 }
 
 impl Recipe {
+    /// Dropout on the genes of a panel of `k` in `finish`, of so many training cells.
+    #[must_use]
+    pub fn finish_input_dropout(&self, k: usize, n_train: usize) -> f32 {
+        /// Half of the genes at a time: with more of them missing rarely a class can be told.
+        const MOST: f32 = 0.5;
+        let odds = self.finish_input_noise * k as f32 / n_train.max(1) as f32;
+        (odds / (1.0 + odds)).min(MOST)
+    }
+
     /// Refuses what no run can go by.
     ///
     /// # Errors
@@ -234,6 +247,7 @@ impl Recipe {
             ("dropout", f(self.dropout), 0.0, below_one),
             ("finish_dropout", f(self.finish_dropout), 0.0, below_one),
             ("input_dropout", f(self.input_dropout), 0.0, below_one),
+            ("finish_input_noise", f(self.finish_input_noise), 0.0, MOST),
             ("judge_dropout", f(self.judge_dropout), 0.0, below_one),
             ("judge_needed", f(self.judge_needed), 0.0, MOST),
             ("class_weight_power", self.class_weight_power, -2.0, 2.0),
@@ -326,6 +340,20 @@ pub struct Fit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn genes_are_dropped_where_there_are_many_for_the_cells() {
+        let recipe = Recipe::default();
+        let of = |k, n| recipe.finish_input_dropout(k, n);
+        assert!((of(17, 1000) - 0.2242).abs() < 1e-4, "{}", of(17, 1000));
+        assert_eq!((of(64, 64), of(1, 0)), (0.5, 0.5));
+        assert!(of(8, 1_000_000) < 1e-3);
+        let without = Recipe {
+            finish_input_noise: 0.0,
+            ..recipe
+        };
+        assert_eq!(without.finish_input_dropout(64, 64), 0.0);
+    }
 
     #[test]
     fn a_recipe_that_no_run_can_go_by_is_refused() {

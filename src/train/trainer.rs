@@ -231,13 +231,15 @@ impl<'a, O: Ops> Trainer<'a, O> {
             t: self.position.adam,
         };
         let (seed, step) = (key(self.settings.seed), self.position.step as u32);
-        let hidden = if finishing {
-            recipe.finish_dropout
+        let (input, hidden) = if finishing {
+            let k = self.settings.sizes()[segment.size];
+            let input = recipe.finish_input_dropout(k, self.data.all_train());
+            (input, recipe.finish_dropout)
         } else {
-            recipe.dropout
+            (recipe.input_dropout, recipe.dropout)
         };
         let dropout = Dropout {
-            input: recipe.input_dropout,
+            input,
             hidden,
             seed,
             step,
