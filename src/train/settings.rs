@@ -172,7 +172,7 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             ranking: true,
-            eliminate_from: 2.5,
+            eliminate_from: 2.0,
             eliminate_candidates: 768,
             eliminate_seen: 4.0,
             select_steps: 250,
