@@ -60,6 +60,7 @@ pub(super) fn eliminate(
     genes.sort_unstable();
     let weights = weights(data, settings, cells, seed);
     let mut system = System::new(data, settings, &genes, cells, &weights);
+    system.discount_chance(data, &genes, cells, settings.recipe.eliminate_chance);
     system.add_ridge(k as f64 / f64::from(settings.recipe.eliminate_seen));
     system.invert();
     let all = system.eliminate(genes, k, &|gene| rules.include.contains(&gene));
@@ -160,7 +161,7 @@ pub(super) mod tests {
             eliminates(&settings, &data)
         };
         // four classes and a number
-        assert!(asked(10, &|_| ()) && !asked(9, &|_| ()));
+        assert!(asked(12, &|_| ()) && !asked(11, &|_| ()));
         assert!(!asked(13, &|s| s.recipe.ranking = false));
         assert!(!asked(13, &|s| s.panel = Some((0..13).collect())));
         assert!(!asked(13, &|s| {

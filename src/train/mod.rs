@@ -8,6 +8,7 @@ pub mod baselines;
 mod batches;
 pub mod beside;
 pub mod calibrate;
+mod chance;
 pub mod checkpoint;
 pub mod consensus;
 mod covariances;

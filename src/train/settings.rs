@@ -111,6 +111,8 @@ pub struct Recipe {
     pub eliminate_candidates: usize,
     /// Genes of the panel that it takes to be there at a time: the ridge is k over this.
     pub eliminate_seen: f32,
+    /// What of the covariance of a gene and a class does not count: this over the square of Welch's t.
+    pub eliminate_chance: f64,
     /// Steps of `select`; 0 leaves the choice to the ranking and `refine`.
     pub select_steps: u64,
     /// Learning rate of the scores.
@@ -172,9 +174,10 @@ impl Default for Recipe {
     fn default() -> Self {
         Self {
             ranking: true,
-            eliminate_from: 2.0,
+            eliminate_from: 2.25,
             eliminate_candidates: 768,
             eliminate_seen: 4.0,
+            eliminate_chance: 1.0,
             select_steps: 250,
             lr_scores: 0.01,
             ranking_scale: 1.0,
@@ -226,6 +229,7 @@ impl Recipe {
         let fields = [
             ("eliminate_from", f(self.eliminate_from), 0.0, MOST),
             ("eliminate_seen", f(self.eliminate_seen), 1e-3, MOST),
+            ("eliminate_chance", self.eliminate_chance, 0.0, MOST),
             ("lr_scores", f(self.lr_scores), 0.0, MOST),
             ("ranking_scale", f(self.ranking_scale), 0.0, MOST),
             ("start_share", f(self.start_share), 0.0, 1.0),
