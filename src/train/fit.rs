@@ -187,3 +187,45 @@ pub fn check(data: &TrainingData, settings: &Settings) -> std::result::Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::Cpu;
+    use crate::train::eliminate::tests::training_data;
+    use crate::train::settings::Recipe;
+
+    #[test]
+    fn genes_drop_out_of_the_frozen_panel_as_the_recipe_says() {
+        let data = training_data();
+        let layers = |noise: f32| {
+            let settings = Settings {
+                genes: 6,
+                panel: Some((0..6).collect()),
+                steps: Some(40),
+                hidden: vec![8],
+                recipe: Recipe {
+                    finish_input_noise: noise,
+                    ..Recipe::default()
+                },
+                ..Settings::default()
+            };
+            let never = AtomicBool::new(false);
+            let fit = fit(
+                &mut Cpu::<f32>::default(),
+                &data,
+                &settings,
+                None,
+                false,
+                &never,
+                &mut |_| (),
+            );
+            fit.expect("trains").model.layers
+        };
+        let [none, some, most] = [0.0, 17.0, 1e6].map(layers);
+        assert_ne!(none, some);
+        assert_ne!(some, most);
+        // never more than half of them
+        assert_eq!(most, layers(1e5));
+    }
+}
