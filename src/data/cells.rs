@@ -192,6 +192,18 @@ impl TrainingData {
     pub fn all_train(&self) -> usize {
         self.stream.as_ref().map_or(self.n_train, Stream::n_train)
     }
+
+    /// Training cells that have a label or value of each task, those of a stream included.
+    #[must_use]
+    pub fn labelled(&self) -> Vec<usize> {
+        let tasks = self.stream.as_ref().map_or(&self.tasks[..], Stream::tasks);
+        let n = self.all_train();
+        let of = |task: &Task| match &task.targets {
+            Targets::Classes(y) => y[..n].iter().filter(|&&y| y != crate::ops::MISSING).count(),
+            Targets::Values(v) => v[..n].iter().filter(|v| !v.is_nan()).count(),
+        };
+        tasks.iter().map(of).collect()
+    }
 }
 
 /// The test cells. Training never sees inside: only [`SealedTest::open`] does, for the report.

@@ -151,8 +151,8 @@ pub struct Recipe {
     pub finish_dropout: f32,
     /// Dropout on the panel's genes before `finish`.
     pub input_dropout: f32,
-    /// Dropout p on the panel's genes in `finish`: `p / (1 - p)` is this times k over the training cells, and p at most
-    /// 0.5. Many cells for few genes need none, few cells for many genes over-fit without.
+    /// Dropout p on the panel's genes in `finish`: `p / (1 - p)` is this times k over the labelled training cells (of
+    /// several tasks the harmonic mean, by their weights), and p at most 0.5. Many cells for few genes need none, few cells for many genes over-fit without.
     pub finish_input_noise: f32,
     /// Class weights are (mean n / n_c)^this.
     pub class_weight_power: f64,
@@ -209,12 +209,16 @@ impl Default for Recipe {
 }
 
 impl Recipe {
-    /// Dropout on the genes of a panel of `k` in `finish`, of so many training cells.
+    /// Dropout on the genes of a panel of `k` in `finish`, by the training cells that are labelled for each task and the
+    /// tasks' weights.
     #[must_use]
-    pub fn finish_input_dropout(&self, k: usize, n_train: usize) -> f32 {
+    pub fn finish_input_dropout(&self, k: usize, labelled: &[usize], weights: &[f32]) -> f32 {
         /// Half of the genes at a time: with more of them missing rarely a class can be told.
         const MOST: f32 = 0.5;
-        let odds = self.finish_input_noise * k as f32 / n_train.max(1) as f32;
+        let shares = labelled.iter().zip(weights);
+        let inverse: f32 = shares.map(|(&n, w)| w / n.max(1) as f32).sum();
+        let total: f32 = weights.iter().sum();
+        let odds = self.finish_input_noise * k as f32 * inverse / total.max(f32::MIN_POSITIVE);
         (odds / (1.0 + odds)).min(MOST)
     }
 
@@ -348,15 +352,20 @@ mod tests {
     #[test]
     fn genes_are_dropped_where_there_are_many_for_the_cells() {
         let recipe = Recipe::default();
-        let of = |k, n| recipe.finish_input_dropout(k, n);
+        let of = |k, n| recipe.finish_input_dropout(k, &[n], &[1.0]);
         assert!((of(17, 1000) - 0.2242).abs() < 1e-4, "{}", of(17, 1000));
         assert_eq!((of(64, 64), of(1, 0)), (0.5, 0.5));
         assert!(of(8, 1_000_000) < 1e-3);
+        // a label that few cells have counts by its weight
+        let two = |weights: [f32; 2]| recipe.finish_input_dropout(1, &[2000, 200], &weights);
+        let odds = 17.0 * (3.0 / 2000.0 + 1.0 / 200.0) / 4.0;
+        assert!((two([3.0, 1.0]) - odds / (1.0 + odds)).abs() < 1e-6);
+        assert_eq!(two([1.0, 0.0]), of(1, 2000));
         let without = Recipe {
             finish_input_noise: 0.0,
             ..recipe
         };
-        assert_eq!(without.finish_input_dropout(64, 64), 0.0);
+        assert_eq!(without.finish_input_dropout(64, &[64], &[1.0]), 0.0);
     }
 
     #[test]

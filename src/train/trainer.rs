@@ -28,6 +28,8 @@ pub(super) struct Trainer<'a, O> {
     pub(super) data: &'a TrainingData,
     pub(super) settings: &'a Settings,
     pub(super) plan: Plan,
+    /// Training cells that are labelled for each task.
+    labelled: Vec<usize>,
     pub(super) scaling: Scaling,
     pub(super) pass: Pass,
     /// Where the cells of the steps come from, where they are not all those of `pass`.
@@ -174,6 +176,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
             data,
             settings,
             plan,
+            labelled: data.labelled(),
             scaling,
             pass,
             feed: stream.clone().map(|s| Feed::new(s, weights)),
@@ -233,7 +236,8 @@ impl<'a, O: Ops> Trainer<'a, O> {
         let (seed, step) = (key(self.settings.seed), self.position.step as u32);
         let (input, hidden) = if finishing {
             let k = self.settings.sizes()[segment.size];
-            let input = recipe.finish_input_dropout(k, self.data.all_train());
+            let weights = &self.pass.task_weights;
+            let input = recipe.finish_input_dropout(k, &self.labelled, weights);
             (input, recipe.finish_dropout)
         } else {
             (recipe.input_dropout, recipe.dropout)
