@@ -116,11 +116,13 @@ pub(super) fn weights(
 pub(super) mod tests {
     use super::*;
     use crate::data::cells::Batches;
+    use crate::data::packed::unpack;
     use crate::data::prepare::{InputChoice, prepare};
     use crate::data::split::{SplitSettings, split};
     use crate::ops::MISSING;
     use crate::simulate::{Settings as Made, Simulation};
     use crate::train::rules::Rules;
+    use crate::train::settings::Recipe;
     use std::sync::Arc;
 
     /// Cells of four classes, of which every fifth is not labelled, and a number.
@@ -147,6 +149,42 @@ pub(super) mod tests {
             y.iter_mut().step_by(5).for_each(|y| *y = MISSING);
         }
         data
+    }
+
+    /// Among cells of which one has a gene, and that one is of a class of four: whether the gene is in the panel.
+    fn takes_lone_gene(eliminate_chance: f64) -> bool {
+        const GENE: u32 = 30;
+        let data = training_data();
+        let Targets::Classes(labels) = &data.tasks[0].targets else {
+            panic!("a class label");
+        };
+        let has = |cell: &u32| {
+            let mut all = data.cells.cell(*cell as usize).iter();
+            all.any(|&e| unpack(e).0 == GENE as usize)
+        };
+        let rare = |cell: &u32| labels[*cell as usize] == 3;
+        let train = 0..data.n_train as u32;
+        let mut cells: Vec<u32> = train.clone().filter(|c| !rare(c) && !has(c)).collect();
+        cells.extend(train.clone().find(|c| rare(c) && has(c)));
+        cells.extend(train.filter(|c| rare(c) && !has(c)).take(3));
+        assert_eq!(cells.iter().filter(|c| rare(c)).count(), 4);
+        let settings = Settings {
+            genes: 12,
+            recipe: Recipe {
+                eliminate_chance,
+                ..Recipe::default()
+            },
+            ..Settings::default()
+        };
+        let ranking: Vec<u32> = (0..data.cells.n_genes as u32).collect();
+        let order = eliminate(&data, &settings, &cells, 1, &ranking).order;
+        order[..12].contains(&GENE)
+    }
+
+    #[test]
+    fn a_gene_that_one_cell_has_is_no_marker() {
+        assert!(!takes_lone_gene(Recipe::default().eliminate_chance));
+        assert!(takes_lone_gene(0.0));
     }
 
     #[test]

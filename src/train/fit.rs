@@ -192,8 +192,21 @@ pub fn check(data: &TrainingData, settings: &Settings) -> std::result::Result<()
 mod tests {
     use super::*;
     use crate::cpu::Cpu;
+    use crate::data::cells::Targets;
+    use crate::ops::MISSING;
     use crate::train::eliminate::tests::training_data;
     use crate::train::settings::Recipe;
+
+    #[test]
+    fn labelled_training_cells_are_counted() {
+        let data = training_data();
+        let Targets::Classes(y) = &data.tasks[0].targets else {
+            panic!("a class label");
+        };
+        let missing = (0..data.n_train).filter(|&c| y[c] == MISSING).count();
+        assert!(missing > data.n_train / 6 && y.len() > data.n_train);
+        assert_eq!(data.labelled(), [data.n_train - missing, data.n_train]);
+    }
 
     #[test]
     fn genes_drop_out_of_the_frozen_panel_as_the_recipe_says() {

@@ -13,6 +13,7 @@ pub mod checkpoint;
 pub mod consensus;
 mod covariances;
 mod eliminate;
+mod epochs;
 mod evaluate;
 mod feed;
 mod fit;

@@ -152,7 +152,8 @@ pub struct Recipe {
     /// Dropout on the panel's genes before `finish`.
     pub input_dropout: f32,
     /// Dropout p on the panel's genes in `finish`: `p / (1 - p)` is this times k over the labelled training cells (of
-    /// several tasks the harmonic mean, by their weights), and p at most 0.5. Many cells for few genes need none, few cells for many genes over-fit without.
+    /// several tasks the harmonic mean, by their weights), and p at most 0.5. Many cells for few genes need none, few cells
+    /// for many genes over-fit without.
     pub finish_input_noise: f32,
     /// Class weights are (mean n / n_c)^this.
     pub class_weight_power: f64,
