@@ -339,3 +339,45 @@ fn variable_genes_are_those_of_scanpy() {
 }
 
 const SCANPY: &str = "ALDOB ARL4C CD74 CTGF CUZD1 FUCA1 G0S2 G6PC2 HLA.DRA IGFBP3 IGFBP5 IRX2 LCN2 LOXL4 LYZ MT1E MT1G MT1X OAF OLFM4 PTGS2 REG3A SPP1 TIMP3";
+
+/// With genes to spare for five classes values are clipped where the markers of the rarest one are, 1 % of the cells: 10 sd.
+#[test]
+fn extremes_of_a_rare_class_are_kept_where_there_are_genes_to_spare() {
+    let folder = tempfile::tempdir().expect("folder");
+    let settings = Settings {
+        cells: 1000,
+        genes: 200,
+        density: 0.2,
+        markers: 10,
+        classes: 5,
+        rare: 1,
+        ..Settings::default()
+    };
+    let data = folder.path().join("cells.h5ad");
+    let simulation = Simulation::new(settings).expect("makes");
+    writing(|| write(&simulation, &data, Compression::None, false)).expect("writes");
+    let p = Planted {
+        markers: Vec::new(),
+        data,
+        folder,
+    };
+    let clips = |command: &str, out: &str, more: &[&str]| {
+        let run = p.run(command, out, &[&["--steps", "20"], more].concat());
+        assert!(run.status.success(), "{}", text(&run.stderr));
+        let path = p.out(out).join("model.safetensors");
+        let (model, _) = yoto_gpu::model::panel_model::PanelModel::load(&path).expect("a model");
+        let mut clips: Vec<_> = model.genes.into_iter().map(|g| (g.name, g.clip)).collect();
+        clips.sort_by(|a, b| a.0.cmp(&b.0));
+        clips
+    };
+    let trained = clips("train", "a", &["--genes", "12"]);
+    let panel = p.out("a/panel.csv").display().to_string();
+    let given = clips("evaluate-panel", "b", &["--panel", &panel]);
+    assert_eq!(trained, given);
+    let none_to_spare = ["--panel", &panel, "--recipe", r#"{"eliminate_from": 2.5}"#];
+    let at_8 = clips("evaluate-panel", "c", &none_to_spare);
+    for (at_10, at_8) in given.iter().zip(&at_8) {
+        assert!(at_10.0 == at_8.0 && at_10.1 > at_8.1, "{at_10:?} {at_8:?}");
+    }
+    assert_eq!(given.len(), 12);
+}

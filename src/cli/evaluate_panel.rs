@@ -142,7 +142,8 @@ impl Work for EvaluatePanel<'_> {
             begin,
         } = self;
         let (c, output) = (&args.config, &args.output);
-        let mut ready = stages::ready(ops, &c.source, &c.network, dir.path(), reporter)?;
+        let k = panels.iter().map(GivenPanel::size).max().unwrap_or(0);
+        let mut ready = stages::ready(ops, &c.source, &c.network, k, dir.path(), reporter)?;
         let var_names = ready.var_names.clone();
         // all panels are looked up before the first is trained
         let mut all = Vec::with_capacity(panels.len());

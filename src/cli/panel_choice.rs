@@ -101,6 +101,14 @@ pub(super) struct GivenPanel {
 }
 
 impl GivenPanel {
+    /// How many genes it asks for.
+    pub(super) fn size(&self) -> usize {
+        match self.choice {
+            PanelChoice::File(_) => self.names.len(),
+            PanelChoice::Baseline(_, k) => k,
+        }
+    }
+
     /// Reads the file, where there is one.
     pub(super) fn read(choice: &PanelChoice, skip_missing: bool) -> Result<Self, DataError> {
         let mut names = match choice {

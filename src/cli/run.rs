@@ -95,7 +95,8 @@ impl Work for Train<'_> {
     fn run<O: Ops>(self, ops: &mut O, reporter: &mut Reporter) -> Result<Outcome, Failure> {
         let Self { args, dir, begin } = self;
         let (c, output) = (&args.config, &args.output);
-        let mut ready = stages::ready(ops, &c.source, &c.network, dir.path(), reporter)?;
+        let k = c.genes.sizes()[0];
+        let mut ready = stages::ready(ops, &c.source, &c.network, k, dir.path(), reporter)?;
         let config = &ready.config(c);
         let settings = settings(c, &ready.data)?;
         ready.announce(&ops.info(), reporter);

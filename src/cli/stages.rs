@@ -109,11 +109,12 @@ pub(super) struct Folds {
     pub split: SplitSettings,
 }
 
-/// Reads, prepares and splits the data. `out`: where cells go that do not fit into memory.
+/// Reads, prepares and splits the data for panels of up to `k` genes. `out`: where cells go that do not fit into memory.
 pub(super) fn ready<O: Ops>(
     ops: &O,
     source: &SourceArgs,
     network: &NetworkArgs,
+    k: usize,
     out: &Path,
     reporter: &Reporter,
 ) -> Result<Ready, Failure> {
@@ -157,6 +158,7 @@ pub(super) fn ready<O: Ops>(
         min_genes: c.filters.min_genes,
         rare_classes: c.filters.rare_classes,
         genes: c.filters.genes(),
+        spare_outputs: network.recipe.spare_outputs(k),
         windows,
     };
     let folds = match &c.cross_validate {

@@ -151,7 +151,8 @@ pub struct GeneStats {
     pub mean: Vec<f32>,
     /// 1 / standard deviation (of the clipped values); 0 never occurs.
     pub inv_sd: Vec<f32>,
-    /// Values above this are set to it: mean + 8 sd of the unclipped values.
+    /// Values above this are set to it: mean + 8 sd of the unclipped values, more where a class is rare
+    /// and there are genes to spare.
     pub clip: Vec<f32>,
 }
 

@@ -45,6 +45,9 @@ pub struct SplitSettings {
     pub rare_classes: RareClasses,
     /// Which genes may be considered.
     pub genes: GeneFilter,
+    /// Classes and numbers that a panel has genes to spare for: where there are no more, values are clipped where the
+    /// markers of the rarest class are, else at 8 sd.
+    pub spare_outputs: usize,
     /// How much of cells that are in a temporary file is in memory at once.
     pub windows: Option<Windows>,
 }
@@ -64,6 +67,7 @@ impl Default for SplitSettings {
             min_genes: 0,
             rare_classes: RareClasses::Keep,
             genes: GeneFilter::default(),
+            spare_outputs: 0,
             windows: None,
         }
     }
@@ -141,7 +145,9 @@ pub fn split(
     .map_err(in_file)?;
     scale(&mut tasks, &train, &mut notices).map_err(in_file)?;
     let named = filter::by_name(&settings.genes, &var_names, &mut notices).map_err(in_file)?;
-    let genes = stats::genes(&x, transform, &train, &settings.genes, &named).map_err(in_file)?;
+    let reach = stats::reach(&tasks, &train, settings.spare_outputs);
+    let genes =
+        stats::genes(&x, transform, &train, &settings.genes, &named, reach).map_err(in_file)?;
     filters.genes = genes.counts;
     if let Some(gene) = genes.silent.first() {
         return Err(in_file(DataError::new(

@@ -1,12 +1,13 @@
 //! Which genes are considered and their means and scales, from the training cells alone.
-use super::cells::{GeneStats, Transform};
+use super::cells::{GeneStats, Targets, Task, Transform};
 use super::filter::{GeneCounts, GeneFilter, Named, most};
 use super::matrix::Matrix;
 use super::packed::quantise;
 use crate::error::DataError;
+use crate::ops::MISSING;
 
-/// Standard deviations above the mean where values are clipped.
-const CLIP_SD: f64 = 8.0;
+/// Bounds of how many standard deviations above the mean values are clipped.
+const CLIP_SD: [f64; 2] = [8.0, 64.0];
 /// Largest f16.
 const LARGEST: f64 = 65_504.0;
 
@@ -70,7 +71,31 @@ fn moments(
     Ok((mean, variance, zeros))
 }
 
-/// Chooses the genes, of those that their names allow, and measures them on the training rows.
+/// Standard deviations above the mean where values are clipped. A gene that the cells of one class alone have, n of N, is
+/// sqrt(N / n) above its mean in them: the clip is there for the rarest class (of 3 training cells or more), at least at
+/// 8 and at most at 64. At 8 for all, markers of classes of a few cells in a thousand lost what they say. With few genes
+/// for the classes there is none to spare for such a class, and the choice is better off without its extremes.
+pub(super) fn reach(tasks: &[Task], train: &[u32], spare_outputs: usize) -> f64 {
+    if tasks.iter().map(|t| t.kind.width()).sum::<usize>() > spare_outputs {
+        return CLIP_SD[0];
+    }
+    let of_task = |task: &Task| {
+        let Targets::Classes(codes) = &task.targets else {
+            return CLIP_SD[0];
+        };
+        let mut count = vec![0u32; task.kind.width()];
+        let labelled = train.iter().map(|&r| codes[r as usize]);
+        (labelled.filter(|&c| c != MISSING)).for_each(|c| count[c as usize] += 1);
+        let rarest = count.iter().copied().filter(|&n| n > 2).min();
+        let all = f64::from(count.iter().sum::<u32>());
+        rarest.map_or(CLIP_SD[0], |n| (all / f64::from(n)).sqrt())
+    };
+    let most = tasks.iter().map(of_task).fold(CLIP_SD[0], f64::max);
+    most.min(CLIP_SD[1])
+}
+
+/// Chooses the genes, of those that their names allow, and measures them on the training rows; values are clipped at
+/// `clip_sd` standard deviations above the mean.
 ///
 /// # Errors
 /// Cells that cannot be read.
@@ -80,12 +105,13 @@ pub(super) fn genes(
     rows: &[u32],
     filter: &GeneFilter,
     named: &Named,
+    clip_sd: f64,
 ) -> Result<Genes, DataError> {
     let (mean, variance, zeros) = moments(x, transform, rows, |_, v| v)?;
     let clip: Vec<f32> = mean
         .iter()
         .zip(&variance)
-        .map(|(m, v)| (m + CLIP_SD * v.sqrt()).min(LARGEST) as f32)
+        .map(|(m, v)| (m + clip_sd * v.sqrt()).min(LARGEST) as f32)
         .collect();
     let (mean, held, _) = moments(x, transform, rows, |g, v| quantise(v.min(clip[g])).to_f32())?;
     let usable = |g: usize| held[g] > 0.0 && ((1.0 / held[g].sqrt()) as f32).is_finite();
@@ -132,4 +158,54 @@ pub(super) fn genes(
         detected: zeros.iter().filter(|z| **z < rows.len()).count(),
         capped: clip.iter().filter(|c| **c >= LARGEST as f32).count(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::cells::TaskKind;
+
+    /// A label with so many cells of each class, every other one of which is not among the training cells.
+    fn label(cells: &[u32]) -> Task {
+        let classes = (0..cells.len()).map(|c| c.to_string()).collect();
+        let codes = (0u32..)
+            .zip(cells)
+            .flat_map(|(c, &n)| [c, 0].repeat(n as usize));
+        Task {
+            name: "label".into(),
+            kind: TaskKind::Classification { classes },
+            targets: Targets::Classes(codes.collect()),
+        }
+    }
+
+    fn reach_of(cells: &[u32]) -> f64 {
+        let task = label(cells);
+        let train: Vec<u32> = (0..cells.iter().sum()).map(|i| 2 * i).collect();
+        reach(&[task], &train, cells.len())
+    }
+
+    #[test]
+    fn the_rarest_class_says_where_values_are_clipped() {
+        assert_eq!(reach_of(&[50, 50]), 8.0);
+        assert_eq!(reach_of(&[396, 4]), 10.0);
+        assert_eq!(
+            reach_of(&[396, 4, 0]),
+            10.0,
+            "a class without training cells"
+        );
+        assert_eq!(reach_of(&[397, 1, 2]), 8.0, "too few to say anything");
+        assert_eq!(reach_of(&[100_000, 3]), 64.0);
+        let mut both = label(&[396, 4]);
+        let Targets::Classes(codes) = &mut both.targets else {
+            panic!("classes")
+        };
+        // of the cells of the first class only 60 are labelled
+        (60..396).for_each(|i| codes[2 * i] = MISSING);
+        let train: Vec<u32> = (0..400).map(|i| 2 * i).collect();
+        assert_eq!(reach(std::slice::from_ref(&both), &train, 4), 8.0);
+        let two = [both, label(&[396, 4])];
+        assert_eq!(reach(&two, &train, 4), 10.0);
+        assert_eq!(reach(&two, &train, 3), 8.0, "no genes to spare");
+        assert_eq!(reach(&[], &train, 4), 8.0);
+    }
 }

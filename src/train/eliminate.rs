@@ -30,7 +30,7 @@ pub(super) fn eliminates(settings: &Settings, data: &TrainingData) -> bool {
         && rules.loads.is_empty()
         && rules.least_markers == 0
         && n_out >= LEAST_OUTPUTS
-        && settings.genes as f32 >= recipe.eliminate_from * n_out as f32
+        && n_out <= recipe.spare_outputs(settings.genes)
 }
 
 /// What elimination makes of a ranking.

@@ -210,6 +210,12 @@ impl Default for Recipe {
 }
 
 impl Recipe {
+    /// Classes and numbers that a panel of `k` has genes to spare for ([`Self::eliminate_from`]).
+    #[must_use]
+    pub fn spare_outputs(&self, k: usize) -> usize {
+        (k as f32 / self.eliminate_from) as usize
+    }
+
     /// Dropout on the genes of a panel of `k` in `finish`, by the training cells that are labelled for each task and the
     /// tasks' weights.
     #[must_use]

@@ -333,8 +333,34 @@ fn test_cells_do_not_touch_training_data() {
 
 #[test]
 fn statistics_are_those_of_the_training_cells() {
-    let x = rows();
-    let (data, _, s) = run(vec![("y", classes())], &x, &seed(2)).expect("splits");
+    let halves = categorical(&["a", "b"], (0..N).map(|i| Some(i as u32 / 100)).collect());
+    let clipped = check_statistics(&rows(), halves, |_| 8.0);
+    assert_eq!(clipped, 1, "the value of 500");
+    // of the second class 5 of 600 cells
+    let rare = (0..3 * N).map(|i| Some(u32::from(i % 128 == 11)));
+    let rare = categorical(&["a", "b"], rare.collect());
+    check_statistics(&[rows(), rows(), rows()].concat(), rare, |[a, b, ..]| {
+        let sds = ((a + b) as f64 / *b as f64).sqrt();
+        assert!((3..5).contains(b) && sds > 9.0, "{b} {sds}");
+        sds
+    });
+}
+
+/// How many values were clipped, at so many sd for the training cells of each class.
+fn check_statistics(x: &[Vec<f32>], label: Column, sds: impl Fn(&[usize; 6]) -> f64) -> usize {
+    let settings = SplitSettings {
+        spare_outputs: 2,
+        ..seed(2)
+    };
+    let (data, _, s) = run(vec![("y", label)], x, &settings).expect("splits");
+    let Targets::Classes(codes) = &data.tasks[0].targets else {
+        panic!("classes");
+    };
+    let mut count = [0; 6];
+    codes[..s.train]
+        .iter()
+        .for_each(|c| count[*c as usize] += 1);
+    let sds = sds(&count);
     let wanted: Vec<u32> = (0..40).filter(|g| ![7, 8].contains(g)).collect();
     assert_eq!(
         data.gene_index, wanted,
@@ -359,7 +385,7 @@ fn statistics_are_those_of_the_training_cells() {
     for (k, g) in wanted.iter().enumerate() {
         let raw: Vec<f64> = train.iter().map(|r| f64::from(r[*g as usize])).collect();
         let (mean, sd) = moments(&raw);
-        assert!(close(data.stats.clip[k], mean + 8.0 * sd), "clip of {g}");
+        assert!(close(data.stats.clip[k], mean + sds * sd), "clip of {g}");
         let held: Vec<f64> = raw
             .iter()
             .map(|v| f64::from(quantise((*v as f32).min(data.stats.clip[k])).to_f32()))
@@ -382,10 +408,7 @@ fn statistics_are_those_of_the_training_cells() {
             assert_eq!(found.map_or(0.0, |e| f64::from(e.1)), *v);
         }
     }
-    assert_eq!(
-        clipped,
-        usize::from(s.training_rows[..s.train].contains(&11))
-    );
+    clipped
 }
 
 #[test]
