@@ -37,7 +37,7 @@
 //! - [`mod@bench`]: what a device can do at most, the times of kernels and steps on simulated data, files
 //!   of results and their comparison; the fields of a file are in [`bench::schema`].
 //! - [`simulate`]: counts with planted marker genes, in memory or as a file.
-//! - [`cli`]: flags, progress, and the stages of a subcommand in order (`cli/stages.rs` has those that
+//! - [`cli`]: flags, progress, and the stages of a subcommand in order (`cli/ready.rs` and `cli/stages.rs` have those that
 //!   `train` and `evaluate-panel` share).
 //! - [`error`]: one enum a stage; every error has a hint.
 //!

@@ -18,8 +18,7 @@ struct Planted {
 
 /// 700 cells of 4 classes with 8 markers among 200 genes.
 fn planted() -> Planted {
-    let folder = tempfile::tempdir().expect("folder");
-    let settings = Settings {
+    made(Settings {
         cells: 700,
         genes: 200,
         density: 0.2,
@@ -30,7 +29,11 @@ fn planted() -> Planted {
         donors: 4,
         seed: 5,
         ..Settings::default()
-    };
+    })
+}
+
+fn made(settings: Settings) -> Planted {
+    let folder = tempfile::tempdir().expect("folder");
     let simulation = Simulation::new(settings).expect("makes");
     let data = folder.path().join("cells.h5ad");
     writing(|| write(&simulation, &data, Compression::None, false)).expect("writes");
@@ -343,8 +346,7 @@ const SCANPY: &str = "ALDOB ARL4C CD74 CTGF CUZD1 FUCA1 G0S2 G6PC2 HLA.DRA IGFBP
 /// With genes to spare for five classes values are clipped where the markers of the rarest one are, 1 % of the cells: 10 sd.
 #[test]
 fn extremes_of_a_rare_class_are_kept_where_there_are_genes_to_spare() {
-    let folder = tempfile::tempdir().expect("folder");
-    let settings = Settings {
+    let p = made(Settings {
         cells: 1000,
         genes: 200,
         density: 0.2,
@@ -352,15 +354,7 @@ fn extremes_of_a_rare_class_are_kept_where_there_are_genes_to_spare() {
         classes: 5,
         rare: 1,
         ..Settings::default()
-    };
-    let data = folder.path().join("cells.h5ad");
-    let simulation = Simulation::new(settings).expect("makes");
-    writing(|| write(&simulation, &data, Compression::None, false)).expect("writes");
-    let p = Planted {
-        markers: Vec::new(),
-        data,
-        folder,
-    };
+    });
     let clips = |command: &str, out: &str, more: &[&str]| {
         let run = p.run(command, out, &[&["--steps", "20"], more].concat());
         assert!(run.status.success(), "{}", text(&run.stderr));

@@ -1,7 +1,7 @@
 //! `--cross-validate`: the stages of a run once for every group that is left out.
 use super::progress::Reporter;
+use super::ready::Folds;
 use super::run::Failure;
-use super::stages::Folds;
 use crate::data::cells::{Targets, TrainingData};
 use crate::data::components::with_components;
 use crate::data::split::split;

@@ -6,6 +6,7 @@ use super::network::NetworkArgs;
 use super::output::OutputArgs;
 use super::panel_choice::{GivenPanel, PanelChoice};
 use super::progress::Reporter;
+use super::ready::ready;
 use super::run::{Failure, Outcome};
 use super::source::SourceArgs;
 use super::stages::{self, Trained, Work, on_device, stop_on_signal};
@@ -143,7 +144,7 @@ impl Work for EvaluatePanel<'_> {
         } = self;
         let (c, output) = (&args.config, &args.output);
         let k = panels.iter().map(GivenPanel::size).max().unwrap_or(0);
-        let mut ready = stages::ready(ops, &c.source, &c.network, k, dir.path(), reporter)?;
+        let mut ready = ready(ops, &c.source, &c.network, k, dir.path(), reporter)?;
         let var_names = ready.var_names.clone();
         // all panels are looked up before the first is trained
         let mut all = Vec::with_capacity(panels.len());

@@ -20,6 +20,7 @@ pub mod predict;
 pub mod progress;
 pub mod read;
 pub mod reading;
+mod ready;
 pub mod report;
 pub mod rules;
 pub mod run;

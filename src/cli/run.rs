@@ -2,6 +2,7 @@
 use super::cross::cross_validate;
 use super::place::is_stdout;
 use super::progress::Reporter;
+use super::ready::ready;
 use super::stages::{self, Trained, Work, on_device, plain, stop_on_signal};
 use super::train::{TrainArgs, TrainConfig};
 use crate::data::cells::TrainingData;
@@ -96,7 +97,7 @@ impl Work for Train<'_> {
         let Self { args, dir, begin } = self;
         let (c, output) = (&args.config, &args.output);
         let k = c.genes.sizes()[0];
-        let mut ready = stages::ready(ops, &c.source, &c.network, k, dir.path(), reporter)?;
+        let mut ready = ready(ops, &c.source, &c.network, k, dir.path(), reporter)?;
         let config = &ready.config(c);
         let settings = settings(c, &ready.data)?;
         ready.announce(&ops.info(), reporter);
