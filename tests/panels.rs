@@ -153,7 +153,7 @@ fn rules_hold_in_every_panel_of_every_run() {
         ..Lab::default()
     };
     let mut s = settings(10, &[6]);
-    apply(&mut s, &data, rules(&data, &lab).unwrap()).unwrap();
+    apply(&mut s, &data, rules(&data, &lab).unwrap(), false).unwrap();
     assert!(!s.rules.families.is_empty() && !s.rules.loads.is_empty());
     let marked: BTreeSet<_> = s.rules.marks.iter().flatten().collect();
     assert_eq!(
@@ -175,7 +175,7 @@ fn rules_hold_in_every_panel_of_every_run() {
                 .filter(|g| favourites.contains(&g.index))
                 .count();
             assert!(liked <= 2, "{liked} of a family");
-            let cost: f32 = panel.iter().map(|&g| s.rules.costs[g as usize]).sum();
+            let cost: f64 = panel.iter().map(|&g| s.rules.costs[g as usize]).sum();
             assert!(cost <= 12.0, "{cost}");
             let classes: BTreeSet<_> = panel
                 .iter()
@@ -199,7 +199,7 @@ fn rules_that_cannot_be_met_are_named() {
     let refused = |lab: Lab, k: usize| {
         let mut s = settings(k, &[]);
         let error = rules(&data, &lab)
-            .and_then(|r| apply(&mut s, &data, r))
+            .and_then(|r| apply(&mut s, &data, r, false))
             .unwrap_err();
         assert!(!error.hint().is_empty());
         error.what
@@ -237,6 +237,16 @@ fn rules_that_cannot_be_met_are_named() {
         ..Lab::default()
     };
     assert!(refused(unknown, 8).contains("--costs names no gene"));
+    // of several sizes those that are possible stay, where that is asked for
+    let lab = Lab {
+        min_markers_per_class: 1,
+        ..Lab::default()
+    };
+    for (any_size, left) in [(true, Some(vec![10, 4])), (false, None)] {
+        let mut s = settings(10, &[4, 3]);
+        let applied = apply(&mut s, &data, rules(&data, &lab).unwrap(), any_size);
+        assert_eq!(applied.is_ok().then(|| s.sizes()), left);
+    }
 }
 
 #[test]
@@ -273,6 +283,11 @@ fn the_majority_counts_genes_that_replace_each_other_as_one() {
         consensus(&found, &Rules::default(), 2, Some(&[1, 6, 7])),
         Some(vec![1, 6])
     );
+    // a larger panel has genes that no run of this size chose
+    assert_eq!(
+        consensus(&found, &Rules::default(), 3, Some(&[1, 6, 30])),
+        Some(vec![1, 6, 30])
+    );
     assert_eq!(consensus(&found, &Rules::default(), 9, None), None);
 }
 
@@ -289,11 +304,72 @@ fn the_majority_is_the_result_with_a_network_of_its_own() {
     let index: BTreeSet<u32> = votes.iter().map(|&g| data.gene_index[g as usize]).collect();
     assert_eq!(genes(&trained.fits[0]), index);
     let (mut cpu, stop) = (Cpu::<f32>::default(), AtomicBool::new(false));
-    let again = on_panel(&mut cpu, &data, &s, votes, &stop).unwrap();
+    let again = on_panel(&mut cpu, &data, &s, votes, &stop, &mut |_| ()).unwrap();
     assert!(bits(&again) == bits(&trained.fits[0]));
     let report = Repeats::new(agreement, &data, 7);
     assert_eq!((report.n, report.result), (4, "consensus"));
     assert!(report.jaccard > 0.0 && report.jaccard <= 1.0);
     let total: f64 = report.genes.iter().map(|g| g.share).sum();
     assert!((total - 8.0).abs() < 1e-9, "each run has 8 genes: {total}");
+}
+
+#[test]
+fn panels_of_the_majority_nest_whatever_the_runs_chose() {
+    let data = planted(120, 40, 60, 4, 1 << 20, 3);
+    let mut differ = 0;
+    for seed in 0..12 {
+        let mut s = settings(16, &[10, 4]);
+        // at random: runs agree on little
+        (s.recipe.ranking, s.recipe.select_steps, s.recipe.rounds) = (false, 0, 0);
+        s.seed = seed;
+        let of_rules = Lab {
+            min_markers_per_class: usize::from(seed % 2 == 0),
+            ..Lab::default()
+        };
+        apply(&mut s, &data, rules(&data, &of_rules).unwrap(), false).unwrap();
+        let found = trained(&data, &s, 3);
+        let result: Vec<_> = found.fits.iter().map(genes).collect();
+        assert!(
+            result[1].is_subset(&result[0]) && result[2].is_subset(&result[1]),
+            "{seed}"
+        );
+        let runs = |size: usize| &found.agreements[size].runs;
+        let best = found.agreements[0].best_run;
+        assert!(
+            found.agreements.iter().all(|a| a.best_run == best),
+            "{seed}"
+        );
+        differ += usize::from((0..3).any(|r| !genes(&runs(1)[r]).is_subset(&result[0])));
+    }
+    assert!(differ > 3, "runs that agree show nothing: {differ}");
+}
+
+#[test]
+fn a_stop_while_the_majority_trains_leaves_the_best_run_and_says_so() {
+    let data = planted(120, 40, 60, 4, 1 << 20, 3);
+    let s = settings(8, &[4]);
+    let last = fit_all_epochs(&data, &s);
+    for (stop_at, finished) in [(last + 1, false), (u64::MAX, true)] {
+        let (mut cpu, stop, mut seen) = (Cpu::<f32>::default(), AtomicBool::new(false), 0);
+        let mut on_epoch = |_: Progress| {
+            seen += 1;
+            stop.store(seen == stop_at, Ordering::Relaxed);
+        };
+        let found = fit_panels(&mut cpu, &data, &s, 3, None, false, &stop, &mut on_epoch).unwrap();
+        let best = found.agreements[0].best_run;
+        assert_eq!(best.is_none(), finished);
+        assert!(found.fits.iter().all(|f| f.stopped != finished));
+        let run = |size: usize, r: usize| &found.agreements[size].runs[r];
+        for (size, fit) in found.fits.iter().enumerate() {
+            assert!(best.is_none_or(|r| bits(fit) == bits(run(size, r))));
+        }
+    }
+}
+
+/// Epochs that the runs tell of before the majority's networks.
+fn fit_all_epochs(data: &TrainingData, s: &Settings) -> u64 {
+    let (mut cpu, stop, mut seen) = (Cpu::<f32>::default(), AtomicBool::new(false), 0);
+    let mut on_epoch = |_: Progress| seen += 1;
+    fit_all(&mut cpu, data, s, 3, None, false, &stop, &mut on_epoch).unwrap();
+    seen
 }

@@ -1,4 +1,5 @@
 //! The laboratory's rules as flags.
+use super::values::{not_negative, single_not_negative};
 use crate::data::cells::TrainingData;
 use crate::error::DataError;
 use crate::train::lab::{Lab, rules};
@@ -23,22 +24,22 @@ pub struct RuleArgs {
     #[arg(long, value_name = "FILE", requires = "max_per_family")]
     pub families: Option<PathBuf>,
     /// A gene's highest mean expression in a class is at least this
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = single_not_negative)]
     pub min_mean: Option<f32>,
     /// A gene's highest mean expression in a class is at most this
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = single_not_negative)]
     pub max_mean: Option<f32>,
     /// In every class the mean expression of all genes of the panel adds up to at most this (optical
     /// crowding)
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = not_negative)]
     pub max_crowding: Option<f64>,
     /// Table of genes and what a probe of each costs, two columns; other genes cost 1
     #[arg(long, value_name = "FILE", requires = "budget")]
     pub costs: Option<PathBuf>,
     /// What all probes may cost; --genes is then the most genes
-    #[arg(long, value_name = "COST", requires = "costs")]
+    #[arg(long, value_name = "COST", requires = "costs", value_parser = not_negative)]
     pub budget: Option<f64>,
-    /// Genes that mark each class of the first label (AUROC of 0.7 or more against the rest)
+    /// Genes that mark each class of the first label better than any other class (AUROC of 0.7 or more against the rest)
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub min_markers_per_class: usize,
 }
@@ -56,7 +57,7 @@ impl RuleArgs {
         let mut costs = BTreeMap::new();
         if let Some(path) = &self.costs {
             for (gene, cost) in table(path, "cost")? {
-                let number = cost.parse::<f32>().ok();
+                let number = cost.parse::<f64>().ok();
                 let Some(cost) = number.filter(|c| *c > 0.0 && c.is_finite()) else {
                     let what = format!("{}: {gene} costs {cost:?}", path.display());
                     return Err(DataError::new(what, "give every cost as a number above 0"));

@@ -201,7 +201,7 @@ fn settings(c: &TrainConfig, data: &TrainingData) -> Result<Settings, DataError>
         }
     }
     train::check(data, &settings)?;
-    train::lab::apply(&mut settings, data, c.rules.rules(data)?)?;
+    train::lab::apply(&mut settings, data, c.rules.rules(data)?, c.genes.auto())?;
     Ok(settings)
 }
 

@@ -24,6 +24,19 @@ pub(super) fn positive(text: &str) -> Result<f32, String> {
     }
 }
 
+/// A number of at least 0.
+pub(super) fn not_negative(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(x) if (0.0..f64::INFINITY).contains(&x) => Ok(x),
+        _ => Err("it must be a number of at least 0".into()),
+    }
+}
+
+/// The same, in single precision.
+pub(super) fn single_not_negative(text: &str) -> Result<f32, String> {
+    not_negative(text).map(|x| x as f32)
+}
+
 /// A count.
 pub(super) fn at_least_one(text: &str) -> Result<u64, String> {
     match text.parse() {

@@ -52,7 +52,8 @@ impl Repeats {
     pub fn new(agreement: &Agreement, data: &TrainingData, seed: u64) -> Self {
         let runs = &agreement.runs;
         let loss: Vec<f64> = runs.iter().map(|f| f.best_loss).collect();
-        let best = (0..loss.len()).fold(0, |b, i| if loss[i] < loss[b] { i } else { b });
+        let lowest = (0..loss.len()).fold(0, |b, i| if loss[i] < loss[b] { i } else { b });
+        let best = agreement.best_run.unwrap_or(lowest);
         let index = |g: u32| data.gene_index[g as usize];
         let name = |g: u32| data.gene_names[g as usize].clone();
         let panels: Vec<BTreeSet<u32>> = runs

@@ -128,8 +128,8 @@ pub fn correlations(data: &TrainingData, genes: &[u32], others: &[u32]) -> Vec<V
 }
 
 /// The panel of the majority: of each group the gene chosen most often, groups by descending share,
-/// then the other genes by theirs; `k` of them that keep the rules and, where `within` is given, lie in
-/// it. Ascending; `None` where there is none.
+/// then the other genes by theirs, then the rest of `within`; `k` of them that keep the rules and, where `within` is
+/// given, lie in it. Ascending; `None` where there is none.
 #[must_use]
 pub fn consensus(
     groups: &[Group],
@@ -146,6 +146,12 @@ pub fn consensus(
     }
     rest.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.gene.cmp(&b.gene)));
     order.extend(rest.iter().map(|c| c.gene));
+    let others = within
+        .unwrap_or_default()
+        .iter()
+        .filter(|g| !order.contains(g));
+    let others: Vec<u32> = others.copied().collect();
+    order.extend(others);
     let mut panel = rules.choose(&order, k)?;
     panel.sort_unstable();
     Some(panel)

@@ -4,9 +4,10 @@ use super::rules::{Family, Load, Rules};
 use super::settings::Settings;
 use super::start::first_order;
 use crate::data::cells::{TaskKind, TrainingData};
+use crate::data::gene_ids::is_ensembl;
 use crate::data::profile::Profile;
 use crate::error::DataError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// Least AUROC of a marker of a class against the rest.
@@ -26,7 +27,7 @@ pub struct Lab {
     /// Most that the class means of a panel add up to, in each class.
     pub max_crowding: Option<f64>,
     /// Cost of a gene; 1 for those not named.
-    pub costs: BTreeMap<String, f32>,
+    pub costs: BTreeMap<String, f64>,
     /// What a panel may cost.
     pub budget: Option<f64>,
     /// Genes that mark each class.
@@ -36,22 +37,21 @@ pub struct Lab {
 /// The rules that follow; genes always in are those of `data`.
 ///
 /// # Errors
-/// Markers asked for without classes, a family or cost table that names no gene of the data, a negative
-/// bound.
+/// Markers asked for without classes, families by names that are ids, a family or cost table that names no gene of
+/// the data.
 pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
     let n = data.cells.n_genes;
     let mut rules = Rules {
         include: data.include.clone(),
         ..Rules::default()
     };
-    let known = |name: &String| data.gene_names.iter().any(|g| g == name);
+    let known: HashSet<&String> = data.gene_names.iter().collect();
     let (families, costs) = (lab.families.keys(), lab.costs.keys());
-    for (what, mut names) in [
+    for (what, names) in [
         ("--families", families.collect::<Vec<_>>()),
         ("--costs", costs.collect()),
     ] {
-        names.truncate(10_000);
-        if !names.is_empty() && !names.iter().any(|g| known(g)) {
+        if !names.is_empty() && !names.iter().any(|g| known.contains(g)) {
             return Err(DataError::new(
                 format!(
                     "{what} names no gene that is considered (the first is {:?})",
@@ -72,6 +72,12 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
             if let Some(family) = family {
                 members.entry(family).or_default().push(g as u32);
             }
+        }
+        if members.is_empty() && data.gene_names.iter().any(|g| is_ensembl(g)) {
+            return Err(DataError::new(
+                "--max-per-family: genes are named by Ensembl ids, which say nothing of families",
+                "give a table of ids and families with --families",
+            ));
         }
         // one that has no more genes than it may have binds nothing
         let binding = members.into_iter().filter(|(_, genes)| genes.len() > most);
@@ -99,7 +105,7 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
             rules.loads = loads
                 .map(|(class, each)| Load {
                     name: format!("--max-crowding {most} in {class}"),
-                    each,
+                    each: each.into_iter().map(f64::from).collect(),
                     most,
                 })
                 .collect();
@@ -139,7 +145,7 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
 }
 
 /// Puts rules into settings, if they can be met: with a budget, `genes` becomes what it allows, and sizes
-/// above it go.
+/// above it go. `any_size`: so do sizes at which they cannot be met, as long as one is left.
 ///
 /// # Errors
 /// Rules that cannot be met together, named.
@@ -147,23 +153,40 @@ pub fn apply(
     settings: &mut Settings,
     data: &TrainingData,
     mut rules: Rules,
+    any_size: bool,
 ) -> Result<(), DataError> {
     if rules.is_empty() {
         return Ok(());
     }
     let order = first_order(data, settings, settings.seed);
-    rules.standing = rules.reach(&order, settings.genes, &data.gene_names)?;
-    settings.genes = rules.standing.len();
-    settings.nested.retain(|&k| k < settings.genes);
-    for &k in &settings.nested {
-        rules.reach(&rules.standing, k, &data.gene_names)?;
+    let reach = |order: &[u32], k: usize| rules.reach(order, k, &data.gene_names);
+    let sizes = settings.sizes();
+    let mut tried = sizes.iter().map(|&k| reach(&order, k));
+    let largest = tried.next().unwrap_or_else(|| Ok(Vec::new()));
+    let standing = largest.or_else(|e| match tried.find_map(Result::ok) {
+        Some(panel) if any_size => Ok(panel),
+        _ => Err(e),
+    })?;
+    settings.genes = standing.len();
+    let mut nested = Vec::new();
+    for k in sizes.into_iter().filter(|&k| k < standing.len()) {
+        match reach(&standing, k) {
+            Ok(_) => nested.push(k),
+            Err(_) if any_size => {}
+            Err(e) => return Err(e),
+        }
     }
+    settings.nested = nested;
+    rules.standing = standing;
     settings.rules = Arc::new(rules);
     Ok(())
 }
 
-/// Letters of a gene's name before its first digit, dash or dot; `None` where there are fewer than two.
+/// Letters of a gene's name before its first digit, dash or dot; `None` where there are fewer than two, and of ids.
 fn by_name(name: &str) -> Option<&str> {
+    if is_ensembl(name) {
+        return None;
+    }
     let end = name
         .find(|c: char| !c.is_ascii_alphabetic())
         .unwrap_or(name.len());
@@ -180,5 +203,7 @@ mod tests {
         assert_eq!(by_name("RPL13A"), Some("RPL"));
         assert_eq!(by_name("INS"), None);
         assert_eq!(by_name("C1QA"), None);
+        assert_eq!(by_name("ENSG00000254647"), None);
+        assert_eq!(by_name("ENSA1"), Some("ENSA"));
     }
 }

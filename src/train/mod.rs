@@ -17,6 +17,7 @@ mod epochs;
 mod evaluate;
 mod feed;
 mod fit;
+mod growing;
 mod judging;
 pub mod lab;
 mod moves;

@@ -58,7 +58,10 @@ impl<O: Ops> Trainer<'_, O> {
                 None => (0..q.len() as u32).collect(),
             };
             new.retain(|&g| q[g as usize] >= 0.0 && settings.rules.allows(g));
-            new.sort_by(|&a, &b| q[b as usize].total_cmp(&q[a as usize]).then(a.cmp(&b)));
+            // by what they cost, as when genes leave: else dear ones fill the round and stay out
+            let rules = &settings.rules;
+            let missed = |g: u32| rules.worth(g, q[g as usize]);
+            new.sort_by(|&a, &b| missed(b).total_cmp(&missed(a)).then(a.cmp(&b)));
             // the statistic says which genes are worth a look, what each would save decides; but only the
             // statistic asks what holds in every batch
             let looked_at = match pass.batches {
@@ -74,7 +77,8 @@ impl<O: Ops> Trainer<'_, O> {
                 let kept = panel.kept;
                 panel.set_genes(self.ops, scaling, panel.genes.clone(), kept)?;
                 let mut order: Vec<usize> = (0..new.len()).collect();
-                order.sort_by(|&a, &b| gains[b].gain.total_cmp(&gains[a].gain).then(a.cmp(&b)));
+                let saved = |i: usize| rules.worth(gains[i].gene, f64::from(gains[i].gain));
+                order.sort_by(|&a, &b| saved(b).total_cmp(&saved(a)).then(a.cmp(&b)));
                 new = order[..count].iter().map(|&i| gains[i].gene).collect();
             }
             let own = panel.model(r);

@@ -1,6 +1,7 @@
 //! The panels of a run: of every size, and of the majority where several seeds were trained.
 use super::consensus::{Group, consensus, groups};
 use super::fit::fit_all;
+use super::plan::Plan;
 use super::settings::{Fit, Progress, Settings};
 use crate::data::cells::TrainingData;
 use crate::error::TrainError;
@@ -55,39 +56,57 @@ pub fn fit_panels<O: Ops>(
     }
     let sizes = runs.iter().map(Vec::len).min().unwrap_or(0);
     let mut lists: Vec<_> = runs.into_iter().map(Vec::into_iter).collect();
-    let mut trained = Trained {
-        fits: Vec::new(),
-        agreements: Vec::new(),
-    };
-    let mut larger: Option<Vec<u32>> = None;
-    for _ in 0..sizes {
-        let runs: Vec<Fit> = lists.iter_mut().filter_map(Iterator::next).collect();
+    let next = |_| lists.iter_mut().filter_map(Iterator::next).collect();
+    let by_size: Vec<Vec<Fit>> = (0..sizes).map(next).collect();
+    let groups = by_size.iter().map(|runs| {
         let panels: Vec<Vec<u32>> = runs.iter().map(|f| considered(data, f)).collect();
-        let groups = groups(data, &panels);
-        let k = panels.first().map_or(0, Vec::len);
-        let stopped = stop.load(Ordering::Relaxed) || runs.iter().any(|f| f.stopped);
-        let majority = consensus(&groups, &settings.rules, k, larger.as_deref());
-        let fit = match majority.filter(|_| !stopped) {
-            Some(panel) => {
-                larger = Some(panel.clone());
-                let fit = on_panel(ops, data, settings, panel, stop)?;
-                // one that was stopped half-way is worse than what stands
-                (!fit.stopped).then_some(fit)
-            }
-            None => None,
-        };
-        let best = best_run(&runs);
-        let best_run = fit.is_none().then_some(best);
-        let mut fit = fit.unwrap_or_else(|| runs[best].clone());
-        (fit.seconds, fit.stopped) = (fit.seconds.max(runs[best].seconds), stopped);
-        trained.fits.push(fit);
-        trained.agreements.push(Agreement {
-            runs,
-            groups,
-            best_run,
-        });
+        groups(data, &panels)
+    });
+    let groups: Vec<Vec<Group>> = groups.collect();
+    let mut stopped = stop.load(Ordering::Relaxed) || by_size.iter().flatten().any(|f| f.stopped);
+    // where one size has no panel of the majority, or one is not trained, all sizes are of one run: panels nest
+    let mut fits = Vec::new();
+    let panels = majorities(&groups, &by_size, settings);
+    for panel in panels.filter(|_| !stopped).unwrap_or_default() {
+        let fit = on_panel(ops, data, settings, panel, stop, on_epoch)?;
+
+        stopped |= fit.stopped || stop.load(Ordering::Relaxed);
+        fits.push(fit);
+        if stopped {
+            fits.clear();
+            break;
+        }
     }
-    Ok(trained)
+    let best = best_run(&by_size);
+    let best_run = fits.is_empty().then_some(best);
+    if fits.is_empty() {
+        fits = by_size.iter().map(|runs| runs[best].clone()).collect();
+    }
+    for (fit, runs) in fits.iter_mut().zip(&by_size) {
+        (fit.seconds, fit.stopped) = (fit.seconds.max(runs[best].seconds), stopped);
+    }
+    let agreement = |(runs, groups)| Agreement {
+        runs,
+        groups,
+        best_run,
+    };
+    let agreements = by_size.into_iter().zip(groups).map(agreement).collect();
+    Ok(Trained { fits, agreements })
+}
+
+/// The panel of the majority of each size, each within the one before; `None` where one cannot be had.
+fn majorities(
+    groups: &[Vec<Group>],
+    by_size: &[Vec<Fit>],
+    settings: &Settings,
+) -> Option<Vec<Vec<u32>>> {
+    let mut panels: Vec<Vec<u32>> = Vec::new();
+    for (groups, runs) in groups.iter().zip(by_size) {
+        let k = runs.first()?.model.genes.len();
+        let within = panels.last().map(Vec::as_slice);
+        panels.push(consensus(groups, &settings.rules, k, within)?);
+    }
+    Some(panels)
 }
 
 /// Trains the network of a panel that is given (considered genes, ascending).
@@ -100,29 +119,40 @@ pub fn on_panel<O: Ops>(
     settings: &Settings,
     panel: Vec<u32>,
     stop: &AtomicBool,
+    on_epoch: &mut dyn FnMut(Progress),
 ) -> Result<Fit, TrainError> {
     let recipe = &settings.recipe;
-    let own = recipe.warm_steps + recipe.finish_steps;
+    // as long as they are in a run of the recipe's own length, whatever length was asked for
+    let steps = (settings.steps.is_some() || settings.epochs.is_some()).then(|| {
+        let asked = Plan::new(settings, data.n_train, false).steps;
+        let own = Plan::new(
+            &Settings {
+                steps: None,
+                epochs: None,
+                ..settings.clone()
+            },
+            data.n_train,
+            false,
+        );
+        let share = (recipe.warm_steps + recipe.finish_steps) as f64 / own.steps.max(1) as f64;
+        (asked as f64 * share).ceil() as u64
+    });
     let settings = Settings {
         genes: panel.len(),
         nested: Vec::new(),
         panel: Some(panel),
-        steps: settings.steps.map(|s| s.min(own)),
+        steps,
         epochs: None,
         ..settings.clone()
     };
-    super::fit::fit(ops, data, &settings, None, false, stop, &mut |_| ())
+    super::fit::fit(ops, data, &settings, None, false, stop, on_epoch)
 }
 
-/// The run with the lowest validation loss.
-fn best_run(runs: &[Fit]) -> usize {
-    (0..runs.len()).fold(0, |b, i| {
-        if runs[i].best_loss < runs[b].best_loss {
-            i
-        } else {
-            b
-        }
-    })
+/// The run with the lowest validation loss, summed over the sizes.
+fn best_run(by_size: &[Vec<Fit>]) -> usize {
+    let n = by_size.first().map_or(0, Vec::len);
+    let loss = |run: usize| by_size.iter().map(|runs| runs[run].best_loss).sum::<f64>();
+    (1..n).fold(0, |b, run| if loss(run) < loss(b) { run } else { b })
 }
 
 /// The considered genes of a model.

@@ -1,4 +1,5 @@
 //! The laboratory's rules, and the choice of a panel that keeps them.
+use super::growing::{Growing, grow};
 use crate::error::DataError;
 
 /// Genes of which a panel may hold only so many.
@@ -18,7 +19,7 @@ pub struct Load {
     /// What it is, as the user knows it: a flag and, for crowding, the class.
     pub name: String,
     /// Of each considered gene.
-    pub each: Vec<f32>,
+    pub each: Vec<f64>,
     /// Of a panel.
     pub most: f64,
 }
@@ -34,8 +35,9 @@ pub struct Rules {
     pub families: Vec<Family>,
     /// Costs and expression that add up.
     pub loads: Vec<Load>,
-    /// Cost of each considered gene, by which a gene's worth is divided; empty where all are alike.
-    pub costs: Vec<f32>,
+    /// Cost of each considered gene, by which a gene's worth is divided; empty where all are alike. Where there are
+    /// costs, a panel may have fewer than k genes.
+    pub costs: Vec<f64>,
     /// Class that each considered gene marks, if any; empty where [`Rules::least_markers`] is 0.
     pub marks: Vec<Option<u32>>,
     /// Names of those classes.
@@ -44,70 +46,6 @@ pub struct Rules {
     pub least_markers: usize,
     /// A panel that keeps the rules, for when an order of genes has none.
     pub standing: Vec<u32>,
-}
-
-/// A panel that grows.
-struct Growing<'a> {
-    rules: &'a Rules,
-    taken: Vec<u32>,
-    families: Vec<usize>,
-    loads: Vec<f64>,
-    /// Markers that each class still needs.
-    needs: Vec<usize>,
-}
-
-impl<'a> Growing<'a> {
-    fn new(rules: &'a Rules) -> Self {
-        let needs = if rules.least_markers > 0 {
-            vec![rules.least_markers; rules.classes.len()]
-        } else {
-            Vec::new()
-        };
-        Self {
-            rules,
-            taken: Vec::new(),
-            families: vec![0; rules.families.len()],
-            loads: vec![0.0; rules.loads.len()],
-            needs,
-        }
-    }
-
-    /// The rule that a gene would break, if any.
-    fn broken_by(&self, gene: u32) -> Option<&'a str> {
-        let g = gene as usize;
-        let family = |(f, &n): (&'a Family, &usize)| {
-            (n >= f.most && f.genes.contains(&gene)).then_some(f.name.as_str())
-        };
-        let load = |(l, &sum): (&'a Load, &f64)| {
-            (sum + f64::from(l.each[g]) > l.most).then_some(l.name.as_str())
-        };
-        let mut families = self.rules.families.iter().zip(&self.families);
-        let mut loads = self.rules.loads.iter().zip(&self.loads);
-        families.find_map(family).or_else(|| loads.find_map(load))
-    }
-
-    fn missing(&self) -> usize {
-        self.needs.iter().sum()
-    }
-
-    /// The class that a gene would help to its markers.
-    fn helps(&self, gene: u32) -> Option<usize> {
-        let class = (*self.rules.marks.get(gene as usize)?)? as usize;
-        (self.needs[class] > 0).then_some(class)
-    }
-
-    fn take(&mut self, gene: u32) {
-        if let Some(class) = self.helps(gene) {
-            self.needs[class] -= 1;
-        }
-        for (n, f) in self.families.iter_mut().zip(&self.rules.families) {
-            *n += usize::from(f.genes.contains(&gene));
-        }
-        for (sum, l) in self.loads.iter_mut().zip(&self.rules.loads) {
-            *sum += f64::from(l.each[gene as usize]);
-        }
-        self.taken.push(gene);
-    }
 }
 
 impl Rules {
@@ -144,16 +82,15 @@ impl Rules {
     pub fn worth(&self, gene: u32, value: f64) -> f64 {
         match self.costs.get(gene as usize) {
             // what is of no use does not become better by costing more
-            Some(&cost) if value > 0.0 => value / f64::from(cost),
+            Some(&cost) if value > 0.0 => value / cost,
             _ => value,
         }
     }
 
-    /// `k` genes, the first of `order` that keep all rules, genes that are always in before all;
-    /// `None` where the order has no such panel.
+    /// `k` genes that keep all rules, by `order`, genes that are always in before all; `None` where none was found.
     #[must_use]
     pub fn choose(&self, order: &[u32], k: usize) -> Option<Vec<u32>> {
-        let panel = self.grow(order, k)?;
+        let panel = grow(self, order, k).ok()?;
         (panel.len() == k).then_some(panel)
     }
 
@@ -166,28 +103,6 @@ impl Rules {
         let mut genes = chosen.unwrap_or_else(|| order[..k].to_vec());
         genes.sort_unstable();
         genes
-    }
-
-    /// As [`Rules::choose`], and fewer genes where no more may be in (a budget).
-    fn grow(&self, order: &[u32], k: usize) -> Option<Vec<u32>> {
-        let mut panel = Growing::new(self);
-        for &gene in &self.include {
-            if panel.broken_by(gene).is_some() {
-                return None;
-            }
-            panel.take(gene);
-        }
-        // markers that some class must have come first: what is dear or crowded is left for them
-        for &gene in order {
-            let fits = panel.taken.len() < k && panel.broken_by(gene).is_none();
-            let new = self.allows(gene) && !panel.taken.contains(&gene);
-            let helps = panel.helps(gene).is_some();
-            let spare = k.saturating_sub(panel.taken.len()) > panel.missing();
-            if new && fits && (helps || spare) {
-                panel.take(gene);
-            }
-        }
-        (panel.missing() == 0 && panel.taken.len() <= k).then_some(panel.taken)
     }
 
     /// A panel of `k` genes from `order`, or of fewer where a budget allows no more.
@@ -237,7 +152,7 @@ impl Rules {
             );
             return fail(what, "raise --genes, or lower --min-markers-per-class");
         }
-        for (class, &needs) in self.classes.iter().zip(&always.needs) {
+        for (class, needs) in self.classes.iter().zip(always.needs()) {
             let marks = |g: &&u32| {
                 let class_of = self.marks[**g as usize].map(|c| self.classes[c as usize].as_str());
                 class_of == Some(class) && self.allows(**g) && !self.include.contains(g)
@@ -253,32 +168,49 @@ impl Rules {
                 );
             }
         }
-        match self.grow(order, k) {
-            Some(panel) if panel.len() == k || !self.costs.is_empty() && !panel.is_empty() => {
-                Ok(panel)
-            }
-            found => {
-                let mut active: Vec<&str> = Vec::new();
-                let names = self.families.iter().map(|f| f.name.as_str());
-                active.extend(names.chain(self.loads.iter().map(|l| l.name.as_str())));
-                if self.least_markers > 0 {
-                    active.push("--min-markers-per-class");
-                }
-                if !self.allowed.is_empty() {
-                    active.push("--min-mean and --max-mean");
-                }
-                active.truncate(8);
-                let found = match found {
-                    Some(panel) => format!("at most {} genes keep them", panel.len()),
-                    None => "no panel keeps them".into(),
-                };
-                let what = format!(
-                    "these rules cannot be met together by {k} genes: {}; {found}",
-                    active.join(", ")
-                );
-                fail(what, "relax one of them, or lower --genes")
-            }
+        let most = match grow(self, order, k) {
+            Ok(panel) => return Ok(panel),
+            Err(most) => most,
+        };
+        if let Some((rule, least)) = self.too_much(order, k) {
+            let what = format!("{rule}: the lowest that {k} genes add up to is {least:.4}");
+            return fail(what, "raise the limit, or lower --genes");
         }
+        let mut active: Vec<&str> = Vec::new();
+        let names = self.families.iter().map(|f| f.name.as_str());
+        active.extend(names.chain(self.loads.iter().map(|l| l.name.as_str())));
+        if self.least_markers > 0 {
+            active.push("--min-markers-per-class");
+        }
+        if !self.allowed.is_empty() {
+            active.push("--min-mean and --max-mean");
+        }
+        active.truncate(8);
+        let what = format!(
+            "no panel of {k} genes was found that keeps these rules together: {}; {}",
+            active.join(", "),
+            match most {
+                0 => "nor one of fewer".into(),
+                n => format!("the largest that was found has {n}"),
+            }
+        );
+        fail(what, "relax one of them, or lower --genes")
+    }
+
+    /// A limit that no `k` genes keep, and what the lightest ones add up to; none where fewer genes do.
+    fn too_much(&self, order: &[u32], k: usize) -> Option<(&str, f64)> {
+        if !self.costs.is_empty() {
+            return None;
+        }
+        let others = |&&g: &&u32| self.allows(g) && !self.include.contains(&g);
+        self.loads.iter().find_map(|l| {
+            let each = |&g: &u32| l.each[g as usize];
+            let mut others: Vec<f64> = order.iter().filter(others).map(each).collect();
+            others.sort_by(f64::total_cmp);
+            let lightest = others.iter().take(k - self.include.len());
+            let least = self.include.iter().map(each).sum::<f64>() + lightest.sum::<f64>();
+            (least > l.most).then_some((l.name.as_str(), least))
+        })
     }
 }
 
@@ -340,7 +272,7 @@ mod tests {
         };
         assert_eq!(rules.choose(&[0, 1, 2, 3, 4], 2), Some(vec![3, 0]));
         let all = rules.reach(&[0, 1, 2, 3, 4], 3, &names(5));
-        assert!(all.is_err_and(|e| e.what.contains("--budget 10") && e.what.contains("at most 2")));
+        assert!(all.is_err_and(|e| e.what.contains("--budget 10") && e.what.contains("has 2")));
         let cheap = Rules {
             costs: vec![1.0; 5],
             ..rules

@@ -1,0 +1,389 @@
+//! A panel that grows gene by gene and keeps the laboratory's rules.
+//!
+//! Genes are taken by an order, the best first. Where that leads to too few genes or a class without its markers, since
+//! dear or crowded genes came first, as many of the first ones stay as allow for a whole panel, filled up by the genes
+//! that weigh least; those give way again to better ones as far as the rules allow. (Whether there is a panel at all is a
+//! knapsack problem of several dimensions: what is not found here may exist.)
+use super::rules::{Load, Rules};
+use std::collections::HashMap;
+
+/// Sums may exceed their limit by this share: decimal costs add up to a little more or less in binary.
+const SLACK: f64 = 1e-9;
+
+/// Ways of weighing genes that are tried, for each load.
+const TRIES: usize = 8;
+
+/// A panel that grows.
+#[derive(Clone)]
+pub(super) struct Growing<'a> {
+    rules: &'a Rules,
+    taken: Vec<u32>,
+    /// Families of each gene that has any, and how many genes of each are taken.
+    of: HashMap<u32, Vec<usize>>,
+    families: Vec<usize>,
+    loads: Vec<f64>,
+    /// Markers of each class that are taken; empty where none are asked for.
+    markers: Vec<usize>,
+}
+
+impl<'a> Growing<'a> {
+    /// Nothing taken yet.
+    pub(super) fn new(rules: &'a Rules) -> Self {
+        let mut of: HashMap<u32, Vec<usize>> = HashMap::new();
+        for (f, family) in rules.families.iter().enumerate() {
+            let genes = family.genes.iter();
+            genes.for_each(|&g| of.entry(g).or_default().push(f));
+        }
+        let classes = if rules.least_markers > 0 {
+            rules.classes.len()
+        } else {
+            0
+        };
+        Self {
+            rules,
+            taken: Vec::new(),
+            of,
+            families: vec![0; rules.families.len()],
+            loads: vec![0.0; rules.loads.len()],
+            markers: vec![0; classes],
+        }
+    }
+
+    /// The rule that a gene would break, if any.
+    pub(super) fn broken_by(&self, gene: u32) -> Option<&'a str> {
+        let full = |&&f: &&usize| self.families[f] >= self.rules.families[f].most;
+        if let Some(&f) = self.of.get(&gene).and_then(|own| own.iter().find(full)) {
+            return Some(&self.rules.families[f].name);
+        }
+        let mut loads = self.rules.loads.iter().zip(&self.loads);
+        let over = loads.find(|(l, sum)| **sum + l.each[gene as usize] > l.most + l.most * SLACK);
+        over.map(|(l, _)| l.name.as_str())
+    }
+
+    /// Markers that each class still needs.
+    pub(super) fn needs(&self) -> impl Iterator<Item = usize> + '_ {
+        let least = self.rules.least_markers;
+        self.markers.iter().map(move |&n| least.saturating_sub(n))
+    }
+
+    /// Markers that all classes still need.
+    pub(super) fn missing(&self) -> usize {
+        self.needs().sum()
+    }
+
+    /// The class that a gene is a marker of, where markers are asked for.
+    fn class(&self, gene: u32) -> Option<usize> {
+        let class = (*self.rules.marks.get(gene as usize)?)? as usize;
+        (class < self.markers.len()).then_some(class)
+    }
+
+    /// Whether a gene is a marker of a class that needs one.
+    fn helps(&self, gene: u32) -> bool {
+        (self.class(gene)).is_some_and(|c| self.markers[c] < self.rules.least_markers)
+    }
+
+    /// Whether a gene may join.
+    fn takes(&self, gene: u32) -> bool {
+        self.rules.allows(gene) && self.broken_by(gene).is_none() && !self.taken.contains(&gene)
+    }
+
+    /// Takes a gene.
+    pub(super) fn take(&mut self, gene: u32) {
+        self.count(gene, |n| *n += 1, 1.0);
+        self.taken.push(gene);
+    }
+
+    /// Gives a gene back.
+    fn drop(&mut self, gene: u32) {
+        self.count(gene, |n| *n -= 1, -1.0);
+        self.taken.retain(|&g| g != gene);
+    }
+
+    fn count(&mut self, gene: u32, one: impl Fn(&mut usize), sign: f64) {
+        if let Some(class) = self.class(gene) {
+            one(&mut self.markers[class]);
+        }
+        for &f in self.of.get(&gene).into_iter().flatten() {
+            one(&mut self.families[f]);
+        }
+        for (sum, l) in self.loads.iter_mut().zip(&self.rules.loads) {
+            *sum += sign * l.each[gene as usize];
+        }
+    }
+
+    /// Whether it is a panel of k genes; of fewer where a budget allows no more.
+    fn done(&self, k: usize) -> bool {
+        let enough = self.taken.len() == k || !self.rules.costs.is_empty();
+        enough && self.missing() == 0 && self.taken.len() <= k && !self.taken.is_empty()
+    }
+
+    /// Takes genes by `order`, places for the markers that are missing being kept free.
+    fn fill(&mut self, order: &[u32], k: usize) {
+        for &gene in order {
+            let room = k.saturating_sub(self.taken.len());
+            if room == 0 {
+                break;
+            }
+            if (self.helps(gene) || room > self.missing()) && self.takes(gene) {
+                self.take(gene);
+            }
+        }
+    }
+
+    /// How much of what is left of all loads a gene would take, each times its factor.
+    fn weight(&self, gene: u32, factors: &[f64]) -> f64 {
+        let loads = self.rules.loads.iter().zip(&self.loads).zip(factors);
+        let share = |((l, sum), factor): ((&Load, &f64), &f64)| {
+            let each = l.each[gene as usize];
+            let room = (l.most - sum).max(l.most * SLACK);
+            if each > 0.0 {
+                factor * each / room
+            } else {
+                0.0
+            }
+        };
+        loads.map(share).sum()
+    }
+
+    /// Takes the lightest markers that are missing, then, where no budget says how many there are, the lightest genes.
+    fn fill_lightly(&mut self, order: &[u32], k: usize, factors: &[f64]) {
+        let weighed = order.iter().map(|&g| (self.weight(g, factors), g));
+        let mut light: Vec<(f64, u32)> = weighed.collect();
+        light.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let light: Vec<u32> = light.into_iter().map(|(_, g)| g).collect();
+        for &gene in &light {
+            if self.helps(gene) && self.takes(gene) {
+                self.take(gene);
+            }
+        }
+        let by_order = !self.rules.costs.is_empty();
+        self.fill(if by_order { order } else { &light }, k);
+    }
+
+    /// The panel with genes by their weight, those first; where that is none, a limit that is nearly reached counts for
+    /// more, again and again.
+    fn completed(&self, order: &[u32], k: usize) -> (Self, Vec<u32>) {
+        let mut factors = vec![1.0; self.loads.len()];
+        let mut tries = 0;
+        loop {
+            let mut panel = self.clone();
+            panel.fill_lightly(order, k, &factors);
+            tries += 1;
+            if panel.done(k) || tries > TRIES * self.loads.len() {
+                let light = panel.taken[self.taken.len()..].to_vec();
+                return (panel, light);
+            }
+            let full = |l: usize| panel.loads[l] / panel.rules.loads[l].most;
+            let fullest = (0..factors.len()).max_by(|&a, &b| full(a).total_cmp(&full(b)));
+            if let Some(l) = fullest {
+                factors[l] *= 1.5;
+            }
+        }
+    }
+
+    /// Puts genes of `order` in the place of `light` ones that stand behind them, as far as the rules allow.
+    fn improve(&mut self, order: &[u32], light: Vec<u32>) {
+        let place: HashMap<u32, usize> = order.iter().zip(0..).map(|(&g, at)| (g, at)).collect();
+        let missing = self.missing();
+        let mut light: Vec<(usize, u32)> = light.into_iter().map(|g| (place[&g], g)).collect();
+        light.sort_unstable_by(|a, b| b.cmp(a));
+        for (at, &gene) in order.iter().enumerate() {
+            if light.first().is_none_or(|worst| worst.0 < at) {
+                break;
+            }
+            if self.taken.contains(&gene) || !self.rules.allows(gene) {
+                continue;
+            }
+            for i in 0..light.len() {
+                let (behind, other) = light[i];
+                if behind < at {
+                    break;
+                }
+                self.drop(other);
+                let fits = self.broken_by(gene).is_none();
+                self.take(if fits { gene } else { other });
+                if fits && self.missing() > missing {
+                    self.drop(gene);
+                    self.take(other);
+                } else if fits {
+                    light.remove(i);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// `k` genes that keep all rules: those that are always in, then by `order`; fewer where a budget allows no more.
+///
+/// # Errors
+/// Where none is found, how many genes the largest panel has that was.
+pub(super) fn grow(rules: &Rules, order: &[u32], k: usize) -> Result<Vec<u32>, usize> {
+    let mut always = Growing::new(rules);
+    for &gene in &rules.include {
+        if always.broken_by(gene).is_some() {
+            return Err(0);
+        }
+        always.take(gene);
+    }
+    let mut plain = always.clone();
+    plain.fill(order, k);
+    if plain.done(k) {
+        return Ok(plain.taken);
+    }
+    let first = &plain.taken[always.taken.len()..];
+    let with = |n: usize| {
+        let mut panel = always.clone();
+        first[..n].iter().for_each(|&g| panel.take(g));
+        panel.completed(order, k)
+    };
+    let mut best = with(0);
+    if !best.0.done(k) {
+        let whole = [&plain, &best.0].into_iter().filter(|p| p.missing() == 0);
+        return Err(whole.map(|p| p.taken.len()).max().unwrap_or(0));
+    }
+    let (mut from, mut to) = (0, first.len());
+    while to - from > 1 {
+        let middle = usize::midpoint(from, to);
+        let found = with(middle);
+        if found.0.done(k) {
+            (from, best) = (middle, found);
+        } else {
+            to = middle;
+        }
+    }
+    let (mut panel, light) = best;
+    panel.improve(order, light);
+    let mut taken = panel.taken;
+    let place: HashMap<u32, usize> = order.iter().zip(0..).map(|(&g, at)| (g, at)).collect();
+    taken[rules.include.len()..].sort_by_key(|g| place[g]);
+    Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::rules::Family;
+
+    fn load(each: &[f64], most: f64) -> Load {
+        Load {
+            name: format!("at most {most}"),
+            each: each.to_vec(),
+            most,
+        }
+    }
+
+    /// Whether there is a panel that keeps the rules: by trying all.
+    fn exists(rules: &Rules, n: u32, k: usize) -> bool {
+        let mut sets = (0..1u32 << n).filter(|s| s.count_ones() as usize == k);
+        sets.any(|s| {
+            keeps(
+                rules,
+                &(0..n).filter(|g| s >> g & 1 == 1).collect::<Vec<u32>>(),
+            )
+        })
+    }
+
+    fn keeps(rules: &Rules, genes: &[u32]) -> bool {
+        let within = |l: &Load| genes.iter().map(|&g| l.each[g as usize]).sum::<f64>() <= l.most;
+        let few = |f: &Family| genes.iter().filter(|g| f.genes.contains(g)).count() <= f.most;
+        let marks = |c: usize| {
+            let own = genes
+                .iter()
+                .filter(|&&g| rules.marks[g as usize] == Some(c as u32));
+            own.count() >= rules.least_markers
+        };
+        rules.loads.iter().all(within)
+            && rules.families.iter().all(few)
+            && (rules.least_markers == 0 || (0..rules.classes.len()).all(marks))
+    }
+
+    #[test]
+    fn dear_genes_that_come_first_leave_room_for_a_whole_panel() {
+        let rules = Rules {
+            loads: vec![load(&[6.0, 5.0, 4.0, 1.0, 2.0, 1.0], 9.0)],
+            ..Rules::default()
+        };
+        let order = [0, 1, 2, 3, 4, 5];
+        // by the order alone 0, then 3 and 4: at most 3
+        assert_eq!(grow(&rules, &order, 3), Ok(vec![0, 3, 4]));
+        assert_eq!(grow(&rules, &order, 4), Ok(vec![1, 3, 4, 5]));
+        assert_eq!(grow(&rules, &order, 5), Err(4));
+    }
+
+    #[test]
+    fn a_marker_that_costs_too_much_gives_way_to_another() {
+        let rules = Rules {
+            loads: vec![load(&[9.0, 1.0, 3.0, 4.0, 1.0], 10.0)],
+            costs: vec![9.0, 1.0, 3.0, 4.0, 1.0],
+            marks: vec![Some(0), None, Some(1), Some(0), None],
+            classes: vec!["a".into(), "b".into()],
+            least_markers: 1,
+            ..Rules::default()
+        };
+        assert_eq!(grow(&rules, &[0, 1, 2, 3, 4], 4), Ok(vec![1, 2, 3, 4]));
+        let dear = Rules {
+            loads: vec![load(&[9.0, 1.0, 3.0, 8.0, 1.0], 10.0)],
+            ..rules
+        };
+        assert_eq!(grow(&dear, &[0, 1, 2, 3, 4], 4), Err(0));
+    }
+
+    #[test]
+    fn decimal_costs_fill_a_decimal_budget() {
+        for (cost, n) in [(0.1, 32), (12.35, 32), (0.3, 7)] {
+            let rules = Rules {
+                loads: vec![load(&vec![cost; n + 1], cost * n as f64)],
+                costs: vec![cost; n + 1],
+                ..Rules::default()
+            };
+            let order: Vec<u32> = (0..=n as u32).collect();
+            assert_eq!(grow(&rules, &order, n + 1).map(|p| p.len()), Ok(n));
+        }
+    }
+
+    /// Of rules of all kinds at random: a panel that is given keeps them, and wherever trying all finds one, so does
+    /// this, but for one in a hundred.
+    #[test]
+    fn what_keeps_the_rules_is_found() {
+        use crate::reference::noise::philox;
+        let (n, mut there, mut missed, mut repaired) = (11u32, 0, 0, 0);
+        for case in 0..600 {
+            let word = |a: u32, b: u32| philox([case, a, b, 0], [7, 0])[0];
+            let each =
+                |l: u32| -> Vec<f64> { (0..n).map(|g| f64::from(word(g, l) % 10)).collect() };
+            let rules = Rules {
+                loads: (0..1 + case % 3)
+                    .map(|l| load(&each(l), f64::from(8 + word(50, l) % 20)))
+                    .collect(),
+                families: vec![Family {
+                    name: "family".into(),
+                    genes: (0..n).filter(|g| word(*g, 9) % 3 == 0).collect(),
+                    most: 2,
+                }],
+                marks: (0..n)
+                    .map(|g| word(g, 8).checked_rem(4).filter(|c| *c < 2))
+                    .collect(),
+                classes: vec!["a".into(), "b".into()],
+                least_markers: (case % 2) as usize,
+                ..Rules::default()
+            };
+            let (order, k) = ((0..n).collect::<Vec<u32>>(), 5);
+            let exists = exists(&rules, n, k);
+            let found = grow(&rules, &order, k);
+            if let Ok(panel) = &found {
+                assert!(
+                    panel.len() == k && keeps(&rules, panel),
+                    "{rules:?} {panel:?}"
+                );
+            }
+            let mut plain = Growing::new(&rules);
+            plain.fill(&order, k);
+            there += usize::from(exists);
+            missed += usize::from(exists && found.is_err());
+            repaired += usize::from(found.is_ok() && !plain.done(k));
+        }
+        assert!(there > 200 && repaired > 50, "{there} {repaired}");
+        assert!(missed * 100 <= there, "{missed} of {there}");
+    }
+}
