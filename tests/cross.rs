@@ -1,6 +1,6 @@
 //! Leaving groups out: who is tested on, that nothing of a group is trained on, what is told.
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use yoto_gpu::data::dataset::{Column, Csr, Dataset};
 use yoto_gpu::data::folds::leave_one_out;
@@ -24,6 +24,14 @@ fn prepared() -> Prepared {
     let columns = BTreeMap::from([
         ("donor".to_string(), column(["a", "b", "c"], &donor)),
         ("class".to_string(), column(["x", "y", "z"], &class)),
+        // slides of six cells: that of cells 6 to 11 has cells of donors a and b, the next but two of b and c
+        (
+            "slide".to_string(),
+            Column::Categorical {
+                categories: (0..10).map(|i| format!("slide{i}")).collect(),
+                codes: (0..n).map(|i| Some(i as u32 / 6)).collect(),
+            },
+        ),
     ]);
     let dataset = Dataset {
         path: "made up".into(),
@@ -51,7 +59,7 @@ fn a_fold_tests_on_its_group_and_on_sealed_cells_of_the_others() {
     let names: Vec<&str> = folds.iter().map(|f| f.group.as_str()).collect();
     assert_eq!(names, ["a", "b", "c"]);
     for (fold, (range, others)) in folds.iter().zip([(0..10, 44), (10..30, 34), (30..54, 30)]) {
-        let (own, settings) = fold.apply(prepared.clone(), &base);
+        let (own, settings) = fold.apply(prepared.clone(), &base).unwrap();
         let (_, _, summary) = split(own, &settings).unwrap();
         let inside = |row: &u32| range.contains(&(*row as usize));
         assert!(!summary.training_rows.iter().any(inside));
@@ -78,6 +86,71 @@ fn a_fold_tests_on_its_group_and_on_sealed_cells_of_the_others() {
     codes.iter_mut().for_each(|c| *c = c.filter(|&c| c == 1));
     let error = leave_one_out(&one, "donor", &base).unwrap_err();
     assert!(error.what.contains("--cross-validate") && error.what.contains("\"donor\""));
+}
+
+#[test]
+fn groups_that_stay_together_stay_on_one_side_of_a_fold() {
+    let base = SplitSettings {
+        group_by: Some("slide".into()),
+        ..SplitSettings::default()
+    };
+    let prepared = prepared();
+    let folds = leave_one_out(&prepared, "donor", &base).unwrap();
+    let slides = |rows: &[u32]| rows.iter().map(|r| r / 6).collect::<BTreeSet<u32>>();
+    for fold in &folds {
+        let (own, settings) = fold.apply(prepared.clone(), &base).unwrap();
+        let (data, _, summary) = split(own, &settings).unwrap();
+        let trained = slides(&summary.training_rows[..data.n_train]);
+        let validated = slides(&summary.training_rows[data.n_train..]);
+        let tested = slides(&summary.test_rows);
+        assert!(trained.is_disjoint(&tested) && trained.is_disjoint(&validated));
+        assert!(validated.is_disjoint(&tested) && !validated.is_empty());
+        let inside = |r: &&u32| fold.members[**r as usize];
+        assert!(summary.test_rows.iter().filter(|r| !inside(r)).count() > 0);
+    }
+    // cells 10 and 11 of donor b are of a slide of donor a
+    let note = &folds[0].notices;
+    assert!(note.len() == 1 && note[0].starts_with("2 other cells") && note[0].contains("slide"));
+    // without it slides are torn apart
+    let torn = leave_one_out(&prepared, "donor", &SplitSettings::default()).unwrap();
+    let (own, settings) = torn[0].apply(prepared.clone(), &base).unwrap();
+    let (_, _, summary) = split(own, &settings).unwrap();
+    assert!(!slides(&summary.training_rows).is_disjoint(&slides(&summary.test_rows)));
+    // where too few are left, the fold says why
+    let few = SplitSettings {
+        group_by: Some("class".into()),
+        ..SplitSettings::default()
+    };
+    let folds = leave_one_out(&prepared, "donor", &few).unwrap();
+    let why = folds[0].apply(prepared.clone(), &few).unwrap_err();
+    assert!(why.contains("--group-by"), "{why}");
+}
+
+#[test]
+fn auto_cross_validates_the_size_that_it_chose() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let output = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"))
+        .args([
+            "train",
+            "--device",
+            "cpu",
+            "--steps",
+            "40",
+            "--genes",
+            "auto",
+            "--tolerance",
+            "0.9",
+        ])
+        .args(["--cross-validate", "donor", "--json", "--quiet", "--out"])
+        .arg(&out)
+        .output()
+        .unwrap();
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let panel = json["panel"].as_array().unwrap().len();
+    assert!(panel < 128, "{panel}");
+    let groups = json["cross_validation"]["groups"].as_array().unwrap();
+    assert!(groups.len() == 4 && groups.iter().all(|g| g["k"] == panel));
 }
 
 #[test]

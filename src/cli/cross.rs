@@ -4,7 +4,8 @@ use super::ready::Folds;
 use super::run::Failure;
 use crate::data::cells::{Targets, TrainingData};
 use crate::data::components::with_components;
-use crate::data::split::split;
+use crate::data::prepare::Prepared;
+use crate::data::split::{SplitSettings, split};
 use crate::error::DataError;
 use crate::ops::{MISSING, Ops};
 use crate::report::cross::{CrossValidation, FoldScores, Skipped};
@@ -12,7 +13,7 @@ use crate::report::predict::{predict, reported, score};
 use crate::train::{self, settings::Settings};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Trains one network a fold and tests it; folds that were not finished when `stop` was set are left
+/// Trains one network a fold, on a panel of the largest of the sizes, and tests it; folds that were not finished when `stop` was set are left
 /// out.
 ///
 /// # Errors
@@ -43,24 +44,28 @@ pub(super) fn cross_validate<O: Ops>(
             column,
             fold.group
         ));
-        let (own, split_settings) = fold.apply(prepared.clone(), base);
-        let parts = split(own, &split_settings).and_then(|(mut data, sealed, summary)| {
+        for notice in &fold.notices {
+            reporter.say(&format!("note: {notice}"));
+        }
+        let parts = |(own, split_settings): (Prepared, SplitSettings)| {
+            let (mut data, sealed, summary) = split(own, &split_settings)?;
             let components = with_components(&mut data, reconstruct, base.seed)?;
             // the genes that vary without the group may be others: so are the rules over them
             let settings = settings_of(&data)?;
             Ok((settings, data, sealed, summary, components))
-        });
-        let (settings, data, sealed, summary, components) = match parts {
+        };
+        let applied = fold.apply(prepared.clone(), base);
+        let found = applied.and_then(|own| parts(own).map_err(|e: DataError| e.what));
+        let (settings, data, sealed, summary, components) = match found {
             Ok(parts) => parts,
-            Err(e) => {
+            Err(why) => {
                 skipped.push(Skipped {
                     group: fold.group.clone(),
-                    why: e.what,
+                    why,
                 });
                 continue;
             }
         };
-        // the largest panel stands for all sizes
         let settings = &Settings {
             nested: Vec::new(),
             ..settings
@@ -98,6 +103,7 @@ pub(super) fn cross_validate<O: Ops>(
             groups.push(FoldScores {
                 group: fold.group.clone(),
                 task: name,
+                k: fitted.model.genes.len(),
                 cells: count(&|c| inside[c] && seen(c)),
                 unseen: count(&|c| inside[c] && labelled(c) && !seen(c)),
                 across: scored(&|c| inside[c] && seen(c)),

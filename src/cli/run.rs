@@ -99,7 +99,7 @@ impl Work for Train<'_> {
         let k = c.genes.sizes()[0];
         let mut ready = ready(ops, &c.source, &c.network, k, dir.path(), reporter)?;
         let config = &ready.config(c);
-        let settings = settings(c, &ready.data)?;
+        let settings = settings(c, &ready.data, None)?;
         ready.announce(&ops.info(), reporter);
         let stop = stop_on_signal();
         let checkpoint = dir.join(CHECKPOINT);
@@ -138,6 +138,7 @@ impl Work for Train<'_> {
             }
         }
         let stopped = fits.iter().any(|f| f.stopped);
+        let size = fits[main].model.genes.len();
         let folds = ready.folds.take().filter(|_| !stopped);
         let run = Trained {
             dir,
@@ -154,7 +155,7 @@ impl Work for Train<'_> {
             let Some(folds) = &folds else {
                 return Ok(None);
             };
-            let settings = |data: &TrainingData| self::settings(c, data);
+            let settings = |data: &TrainingData| self::settings(c, data, Some(size));
             let reconstruct = c.source.reconstruct;
             cross_validate(ops, folds, &settings, reconstruct, &stop, reporter).map(Some)
         })?;
@@ -185,10 +186,17 @@ impl Work for Train<'_> {
     }
 }
 
-/// The settings of a run on this data: sizes that its genes allow, rules over its genes.
-fn settings(c: &TrainConfig, data: &TrainingData) -> Result<Settings, DataError> {
+/// The settings of a run on this data: sizes that its genes allow, rules over its genes. `chosen`: the size that `auto`
+/// has come to, if it has.
+fn settings(
+    c: &TrainConfig,
+    data: &TrainingData,
+    chosen: Option<usize>,
+) -> Result<Settings, DataError> {
     let mut settings = c.settings();
-    if c.genes.auto() {
+    if let (true, Some(k)) = (c.genes.auto(), chosen) {
+        (settings.genes, settings.nested) = (k, Vec::new());
+    } else if c.genes.auto() {
         let sizes = c.genes.sizes().iter().copied();
         let mut sizes = sizes.filter(|&k| k <= data.gene_names.len());
         settings.genes = sizes.next().unwrap_or(1);

@@ -203,7 +203,7 @@ pub(super) fn column<'a>(
 }
 
 /// Whole groups to the sides, in shuffled order, while each brings a side nearer to its share.
-fn grouped(
+pub(super) fn grouped(
     cells: &[u32],
     name: &str,
     columns: &BTreeMap<String, Column>,

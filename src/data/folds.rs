@@ -1,5 +1,5 @@
 //! Splits that leave one group of cells out at a time, for cross-validation.
-use super::assign::{by_strata, column, strata};
+use super::assign::{Assignment, by_strata, column, grouped, strata};
 use super::cells::Targets;
 use super::dataset::Column;
 use super::prepare::Prepared;
@@ -7,6 +7,7 @@ use super::random::SplitMix;
 use super::split::SplitSettings;
 use crate::error::DataError;
 use crate::ops::MISSING;
+use std::collections::HashSet;
 
 /// The column that holds a fold's split: no column of a file that was read for something else.
 const COLUMN: &str = "fold of --cross-validate";
@@ -18,26 +19,35 @@ pub struct Fold {
     pub group: String,
     /// Which rows of the file are its cells; they and some of the others are tested on.
     pub members: Vec<bool>,
-    /// `train`, `validation` or `test` for every cell that takes part.
-    sides: Column,
+    /// What the user should know of it.
+    pub notices: Vec<String>,
+    /// `train`, `validation` or `test` for every cell that takes part; or why the others cannot be split.
+    sides: Result<Column, String>,
 }
 
 impl Fold {
     /// The data and settings of a run that leaves the group out.
-    #[must_use]
-    pub fn apply(&self, mut prepared: Prepared, base: &SplitSettings) -> (Prepared, SplitSettings) {
-        prepared.columns.insert(COLUMN.into(), self.sides.clone());
+    ///
+    /// # Errors
+    /// Why the other cells cannot be split.
+    pub fn apply(
+        &self,
+        mut prepared: Prepared,
+        base: &SplitSettings,
+    ) -> Result<(Prepared, SplitSettings), String> {
+        prepared.columns.insert(COLUMN.into(), self.sides.clone()?);
         let settings = SplitSettings {
             split_by: Some(COLUMN.into()),
             group_by: None,
             ..base.clone()
         };
-        (prepared, settings)
+        Ok((prepared, settings))
     }
 }
 
 /// A fold for every value of `name`: its labelled cells test, those of the other values are split at
-/// random as the settings' fractions say. Cells without a value take no part.
+/// random as the settings' fractions say; with `group_by` (another column) by its groups, without the cells of those that
+/// the fold's own cells are of. Cells without a value take no part.
 ///
 /// # Errors
 /// A [`DataError`]: a column of numbers that are no groups, fewer than two groups.
@@ -59,34 +69,69 @@ pub fn leave_one_out(
         .filter(|&i| codes[i] != MISSING && labelled(i))
         .map(|i| i as u32)
         .collect();
+    // groups of the same column are left out as a whole; of the others, which are trained on, some cells test
+    let kept_together = match settings.group_by.as_deref().filter(|by| *by != name) {
+        Some(by) => Some((by, column(&prepared.columns, by, "--group-by")?.1)),
+        None => None,
+    };
     let (mut folds, parts) = (Vec::new(), ["train", "validation", "test"]);
     for (group, name) in names.iter().enumerate() {
         let inside = |cell: &u32| codes[*cell as usize] as usize == group;
         let mut others: Vec<u32> = cells.iter().copied().filter(|c| !inside(c)).collect();
-        SplitMix::new(settings.seed).shuffle(&mut others);
-        let sides = by_strata(&strata(&others, tasks, settings.stratify), settings);
+        let mut notices = Vec::new();
         let mut members = vec![false; codes.len()];
         let own = cells.iter().filter(|c| inside(c));
         own.clone().for_each(|&c| members[c as usize] = true);
         if own.clone().count() == 0 || others.is_empty() {
             continue;
         }
-        let mut of = vec![None; codes.len()];
-        let test = sides.test.iter().chain(own);
-        for (code, rows) in [
-            (0, &sides.train),
-            (1, &sides.validation),
-            (2, &test.copied().collect()),
-        ] {
-            rows.iter().for_each(|&r| of[r as usize] = Some(code));
-        }
+        let mut random = SplitMix::new(settings.seed);
+        let sides = match &kept_together {
+            Some((by, of)) => {
+                let own: HashSet<u32> = own.clone().map(|&c| of[c as usize]).collect();
+                let before = others.len();
+                others.retain(|&c| !own.contains(&of[c as usize]));
+                if others.len() < before {
+                    notices.push(format!(
+                        "{} other cells are left out: the group has cells of the same {by} (--group-by)",
+                        before - others.len()
+                    ));
+                }
+                grouped(
+                    &others,
+                    by,
+                    &prepared.columns,
+                    settings,
+                    &mut random,
+                    &mut notices,
+                )
+                .map_err(|e| e.what)
+            }
+            None => {
+                random.shuffle(&mut others);
+                Ok(by_strata(
+                    &strata(&others, tasks, settings.stratify),
+                    settings,
+                ))
+            }
+        };
+        let column = |sides: Assignment| {
+            let mut of = vec![None; codes.len()];
+            let all = [(0, sides.train), (1, sides.validation), (2, sides.test)];
+            for (code, rows) in all {
+                rows.iter().for_each(|&r| of[r as usize] = Some(code));
+            }
+            own.for_each(|&r| of[r as usize] = Some(2));
+            Column::Categorical {
+                categories: parts.map(String::from).into(),
+                codes: of,
+            }
+        };
         folds.push(Fold {
             group: name.clone(),
             members,
-            sides: Column::Categorical {
-                categories: parts.map(String::from).into(),
-                codes: of,
-            },
+            notices,
+            sides: sides.map(column),
         });
     }
     if folds.len() < 2 {

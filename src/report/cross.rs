@@ -23,6 +23,8 @@ pub struct FoldScores {
     pub group: String,
     /// Task.
     pub task: String,
+    /// Genes of the panel.
+    pub k: usize,
     /// Labelled cells of the group that were tested on.
     pub cells: usize,
     /// More of its cells, of classes that no training cell has: in no figure.
@@ -121,8 +123,9 @@ impl CrossValidation {
         // writing to a string does not fail
         let _ = writeln!(
             s,
-            "\nleaving out each {}: within the others, and across to it",
-            self.column
+            "\nleaving out each {}, {} genes: within the others, and across to it",
+            self.column,
+            self.sizes()
         );
         for row in &self.groups {
             let scores = measures(&row.across).into_iter().zip(measures(&row.within));
@@ -165,6 +168,15 @@ impl CrossValidation {
         s
     }
 
+    /// Genes of the panels, as text.
+    fn sizes(&self) -> String {
+        let of = || self.groups.iter().map(|g| g.k);
+        match (of().min(), of().max()) {
+            (Some(least), Some(most)) if least < most => format!("{least} to {most}"),
+            (_, most) => most.unwrap_or(0).to_string(),
+        }
+    }
+
     /// `cross_validation.csv`: a row a group, task and measure.
     ///
     /// # Errors
@@ -172,7 +184,7 @@ impl CrossValidation {
     pub fn csv(&self) -> csv::Result<Vec<u8>> {
         let mut out = csv::Writer::from_writer(Vec::new());
         out.write_record([
-            "group", "task", "cells", "unseen", "measure", "within", "across",
+            "group", "task", "k", "cells", "unseen", "measure", "within", "across",
         ])?;
         let figure = |x: f64| {
             if x.is_finite() {
@@ -188,6 +200,7 @@ impl CrossValidation {
                 out.write_record([
                     row.group.as_str(),
                     &row.task,
+                    &row.k.to_string(),
                     &row.cells.to_string(),
                     &row.unseen.to_string(),
                     measure,

@@ -122,12 +122,13 @@ fn outputs(data: &TrainingData, settings: &Settings, cells: &[u32], weights: &[f
     for (task, counts) in data.tasks.iter().zip(settings.weights_of(&data.tasks)) {
         let own = task.kind.width();
         let share = (f64::from(counts) / own as f64).sqrt();
+        let unit = task.kind.scale().1;
         for column in 0..own {
             // NaN where there is no label
             let value = |cell: u32| match &task.targets {
                 Targets::Classes(y) if y[cell as usize] == MISSING => f64::NAN,
                 Targets::Classes(y) => f64::from(u8::from(y[cell as usize] == column as u32)),
-                Targets::Values(v) => f64::from(v[cell as usize]),
+                Targets::Values(v) => f64::from(v[cell as usize]) / unit,
             };
             let labelled = || {
                 let all = cells.iter().map(|&c| value(c)).zip(weights);
