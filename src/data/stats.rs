@@ -5,6 +5,7 @@ use super::matrix::Matrix;
 use super::packed::quantise;
 use crate::error::DataError;
 use crate::ops::MISSING;
+use std::cell::Cell;
 
 /// Bounds of how many standard deviations above the mean values are clipped.
 const CLIP_SD: [f64; 2] = [8.0, 64.0];
@@ -25,7 +26,7 @@ pub(super) struct Genes {
     pub(super) silent: Vec<u32>,
     /// Genes of the file with a value in any training cell.
     pub(super) detected: usize,
-    /// Genes whose clip had to come down to the largest f16.
+    /// Considered genes with a value above the largest f16 in a training cell.
     pub(super) capped: usize,
 }
 
@@ -113,7 +114,13 @@ pub(super) fn genes(
         .zip(&variance)
         .map(|(m, v)| (m + clip_sd * v.sqrt()).min(LARGEST) as f32)
         .collect();
-    let (mean, held, _) = moments(x, transform, rows, |g, v| quantise(v.min(clip[g])).to_f32())?;
+    let above = vec![Cell::new(false); x.n_vars()];
+    let (mean, held, _) = moments(x, transform, rows, |g, v| {
+        if v > LARGEST as f32 {
+            above[g].set(true);
+        }
+        quantise(v.min(clip[g])).to_f32()
+    })?;
     let usable = |g: usize| held[g] > 0.0 && ((1.0 / held[g].sqrt()) as f32).is_finite();
     let mut counts = named.counts;
     let (mut index, mut silent) = (Vec::new(), Vec::new());
@@ -149,6 +156,7 @@ pub(super) fn genes(
         inv_sd: pick(&|g| (1.0 / held[g].sqrt()) as f32),
         clip: pick(&|g| clip[g]),
     };
+    let capped = index.iter().filter(|g| above[**g as usize].get()).count();
     Ok(Genes {
         index,
         stats,
@@ -156,7 +164,7 @@ pub(super) fn genes(
         include,
         silent,
         detected: zeros.iter().filter(|z| **z < rows.len()).count(),
-        capped: clip.iter().filter(|c| **c >= LARGEST as f32).count(),
+        capped,
     })
 }
 

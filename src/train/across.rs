@@ -10,7 +10,8 @@ pub(super) struct Parts {
     pub cells: Vec<Vec<u32>>,
     /// Part of every cell; [`MISSING`] where it counts for none. Empty where there is one part.
     of: Vec<u32>,
-    /// For each task and part: 1 / the share of the task's weights that lies in the part.
+    /// For each task and part: 1 / the share of the task's weights that lies in the part, times what makes up for tasks
+    /// that the part has no label of.
     factors: Vec<f64>,
 }
 
@@ -35,16 +36,25 @@ impl Parts {
             }
         }
         let mut factors = Vec::new();
-        for task in &targets.tasks {
+        // weights of the tasks that a part has labels of: else it would seem to lose little
+        let (mut there, mut total) = (vec![0.0f64; cells.len()], 0.0);
+        for (task, &weight) in targets.tasks.iter().zip(&over.pass.task_weights) {
             let sum = |cells: &[u32]| -> f64 {
                 let weights = cells.iter().map(|&c| task.cell_weight[c as usize]);
                 weights.map(f64::from).sum()
             };
             let all = sum(sample);
-            factors.extend(cells.iter().map(|part| match sum(part) {
-                own if own > 0.0 => all / own,
-                _ => 0.0,
-            }));
+            total += f64::from(weight);
+            for (part, there) in cells.iter().zip(&mut there) {
+                let own = sum(part);
+                factors.push(if own > 0.0 { all / own } else { 0.0 });
+                *there += if own > 0.0 { f64::from(weight) } else { 0.0 };
+            }
+        }
+        for of_task in factors.chunks_exact_mut(cells.len().max(1)) {
+            for (factor, there) in of_task.iter_mut().zip(&there) {
+                *factor *= if *there > 0.0 { total / there } else { 0.0 };
+            }
         }
         Self {
             cells,

@@ -4,10 +4,12 @@
 //! as JSON in its metadata. Written beside and renamed, so a killed run leaves the last one whole.
 use super::settings::{Epoch, Settings};
 use super::trail::Left;
+use crate::data::cells::{Targets, TrainingData};
 use crate::error::TrainError;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 /// A panel and its network's parameters on the host.
@@ -82,18 +84,32 @@ pub struct State {
     pub best: Vec<f32>,
 }
 
-/// What a checkpoint must agree with: settings, repeats, data shape, device.
+/// What a checkpoint must agree with: settings, repeats, rules, genes with their statistics, labels, device.
 #[must_use]
 pub fn fingerprint(
     settings: &Settings,
     repeats: usize,
-    cells: usize,
-    genes: usize,
+    data: &TrainingData,
     device: &str,
 ) -> String {
+    let cells = data.cells.n_cells + data.stream.as_ref().map_or(0, |s| s.n_train());
+    let mut hash = DefaultHasher::new();
+    // rules come from files that may have changed, and stand in no settings
+    format!("{:?}", settings.rules).hash(&mut hash);
+    data.gene_names.hash(&mut hash);
+    let statistics = data.stats.mean.iter().chain(&data.stats.inv_sd);
+    statistics.for_each(|x| x.to_bits().hash(&mut hash));
+    for task in &data.tasks {
+        match &task.targets {
+            Targets::Classes(codes) => codes.hash(&mut hash),
+            Targets::Values(values) => values.iter().for_each(|v| v.to_bits().hash(&mut hash)),
+        }
+    }
     let settings = serde_json::to_string(settings).unwrap_or_default();
     format!(
-        "{settings}; {repeats} repeats; {cells} cells; {genes} genes; {device}; {}",
+        "{settings}; {repeats} repeats; {cells} cells; {} genes; {:016x}; {device}; {}",
+        data.cells.n_genes,
+        hash.finish(),
         env!("CARGO_PKG_VERSION")
     )
 }

@@ -51,7 +51,8 @@ impl<O: Ops> Trainer<'_, O> {
             });
         }
         if segment.kind == Kind::Finish {
-            self.keep_best(segment.size, &judged)?;
+            let epoch = self.position.runs[0].history.len() as u64;
+            self.keep_best(segment.size, &judged, epoch)?;
         }
         if self.position.segment < self.plan.segments.len() {
             self.load_order()?;
@@ -68,8 +69,13 @@ impl<O: Ops> Trainer<'_, O> {
         )?)
     }
 
-    /// Keeps the networks as they stand where they are the best of their size so far.
-    pub(super) fn keep_best(&mut self, size: usize, judged: &[Option<(f64, f64)>]) -> Result<()> {
+    /// Keeps the networks as they stand in this epoch (1, 2, ...) where they are the best of their size so far.
+    pub(super) fn keep_best(
+        &mut self,
+        size: usize,
+        judged: &[Option<(f64, f64)>],
+        epoch: u64,
+    ) -> Result<()> {
         for (r, judged) in judged.iter().enumerate() {
             let run = &self.position.runs[r];
             // without validation cells the last network is the one
@@ -77,7 +83,6 @@ impl<O: Ops> Trainer<'_, O> {
             if !run.best.get(size).is_none_or(better) {
                 continue;
             }
-            let epoch = run.history.len() as u64;
             let snapshot = self.snapshot(r)?;
             let best = Best {
                 genes: snapshot.genes,

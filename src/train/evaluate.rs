@@ -9,7 +9,7 @@ use crate::model::trunk::{self, Batch, Dropout, trunk_forward};
 use crate::ops::{MISSING, Ops, Result};
 use crate::report::metrics;
 
-/// Validation loss (mean over tasks, by their weights, of the mean loss without class weights) and
+/// Validation loss (mean over the tasks that have labels there, by their weights, of the mean loss without class weights) and
 /// score (the same of macro-F1 or R2) of each network; with batches the loss is that of the worst one. `None`
 /// without validation cells.
 pub(super) fn validation<O: Ops>(
@@ -61,16 +61,22 @@ pub(super) fn validation<O: Ops>(
             logits.extend(ops.read_f(net.logits.first(n))?);
         }
         let stride = net.layout.shape.n_out;
-        let total: f64 = pass.task_weights.iter().map(|&w| f64::from(w)).sum();
         let over = |keep: &dyn Fn(usize) -> bool| {
-            let (mut loss, mut score, mut column) = (0.0, 0.0, 0);
+            let (mut loss, mut score, mut total, mut column) = (0.0, 0.0, 0.0, 0);
             for (task, &weight) in data.tasks.iter().zip(&pass.task_weights) {
-                let (l, s) = judge(task, data.n_train, &logits, stride, column, keep);
-                loss += l * f64::from(weight) / total;
-                score += s * f64::from(weight) / total;
+                let judged = judge(task, data.n_train, &logits, stride, column, keep);
+                if let Some((l, s)) = judged {
+                    loss += l * f64::from(weight);
+                    score += s * f64::from(weight);
+                    total += f64::from(weight);
+                }
                 column += task.kind.width();
             }
-            (loss, score)
+            if total > 0.0 {
+                (loss / total, score / total)
+            } else {
+                (0.0, 0.0)
+            }
         };
         let (mut loss, score) = over(&|_| true);
         if let Some(batches) = &data.batches {
@@ -92,7 +98,7 @@ pub(super) fn validation<O: Ops>(
 /// A batch with fewer validation cells says too little to be the worst one.
 const LEAST_CELLS: usize = 10;
 
-/// Mean loss and score of one task over the validation cells that `keep` is true of; 0 where none of
+/// Mean loss and score of one task over the validation cells that `keep` is true of; `None` where none of
 /// them has a label.
 fn judge(
     task: &Task,
@@ -101,7 +107,7 @@ fn judge(
     stride: usize,
     column: usize,
     keep: &dyn Fn(usize) -> bool,
-) -> (f64, f64) {
+) -> Option<(f64, f64)> {
     let width = task.kind.width();
     let rows = logits
         .chunks_exact(stride)
@@ -125,7 +131,7 @@ fn judge(
                 }
             }
             let score = metrics::classification(&truth, &predicted, width).macro_f1;
-            (loss / n.max(1.0), if n > 0.0 { score } else { 0.0 })
+            (n > 0.0).then_some((loss / n, score))
         }
         Targets::Values(values) => {
             let (mean, sd) = task.kind.scale();
@@ -140,10 +146,9 @@ fn judge(
                 .map(|(t, p)| (f64::from(t - p) / sd).powi(2) / 2.0)
                 .sum::<f64>();
             let score = metrics::regression(&truth, &predicted).r2;
-            (
-                square / pairs.count().max(1) as f64,
-                if score.is_finite() { score } else { 0.0 },
-            )
+            let n = pairs.count();
+            let score = if score.is_finite() { score } else { 0.0 };
+            (n > 0).then_some((square / n as f64, score))
         }
     }
 }

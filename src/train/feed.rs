@@ -36,6 +36,14 @@ impl Feed {
         self.now.as_ref()
     }
 
+    /// Frees the window on the device.
+    pub(super) fn release<O: Ops>(self, ops: &mut O) {
+        if let Some((cells, targets)) = self.now {
+            cells.release(ops);
+            ops.release_u(targets.words);
+        }
+    }
+
     /// Puts a window (epoch and number) of `cells` cells on the device, begins to read `next`, and gives the
     /// cells that the window has.
     pub(super) fn turn<O: Ops>(

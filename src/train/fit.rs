@@ -1,6 +1,7 @@
 //! The whole run: steps, epochs, checkpoints, until the end or until it is stopped.
 use super::calibrate::calibrate;
 use super::checkpoint::{self, Best, Run};
+use super::plan::Plan;
 use super::settings::{Epoch, Fit, Progress, Settings};
 use super::trainer::Trainer;
 use crate::data::cells::TrainingData;
@@ -54,13 +55,8 @@ pub fn fit_all<O: Ops>(
     let begin = Instant::now();
     check(data, settings)?;
     check_repeats(settings.seed, repeats)?;
-    let fingerprint = checkpoint::fingerprint(
-        settings,
-        repeats,
-        data.cells.n_cells + data.stream.as_ref().map_or(0, |s| s.n_train()),
-        data.cells.n_genes,
-        &format!("{} {}", ops.info().name, ops.variant()),
-    );
+    let device = format!("{} {}", ops.info().name, ops.variant());
+    let fingerprint = checkpoint::fingerprint(settings, repeats, data, &device);
     let state = match checkpoint.filter(|_| resume) {
         Some(path) => Some(checkpoint::load(path, &fingerprint)?),
         None => None,
@@ -183,6 +179,15 @@ pub fn check(data: &TrainingData, settings: &Settings) -> std::result::Result<()
         return Err(DataError::new(
             what,
             "lower --test-fraction or name a --label",
+        ));
+    }
+    // random numbers are told apart by the step, in 32 bits
+    let steps = Plan::new(settings, data.n_train, false).steps;
+    if steps > u64::from(u32::MAX) {
+        let what = format!("a run of {steps} steps");
+        return Err(DataError::new(
+            what,
+            format!("ask for at most {} with --steps or --epochs", u32::MAX),
         ));
     }
     Ok(())

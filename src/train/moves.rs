@@ -7,6 +7,7 @@ use super::refine::{Products, additions, missing, new_rows, without_each};
 use super::stages::{self, Stage, row};
 use super::trail::{Left, When, remember};
 use super::trainer::{Result, Trainer};
+use crate::error::TrainError;
 use crate::ops::Ops;
 
 /// Genes of the largest score statistic that are looked at for each one that joins a round, and besides.
@@ -50,6 +51,13 @@ impl<O: Ops> Trainer<'_, O> {
                 sample: &pass.samples[r],
             };
             let (mut q, descent) = missing(self.ops, &own, &over, products, scaling)?;
+            if q.iter().any(|q| q.is_nan()) {
+                let step = self.position.step;
+                return Err(TrainError::Diverged {
+                    step,
+                    loss: f32::NAN,
+                });
+            }
             panel.genes[r].iter().for_each(|&g| q[g as usize] = -1.0);
             // a smaller panel lies within the larger one
             let larger = segment.size.checked_sub(1);
@@ -116,7 +124,9 @@ impl<O: Ops> Trainer<'_, O> {
             Kind::Round(_) => self.prune(k, segment)?,
             Kind::Finish => {
                 let judged = self.judge()?;
-                self.keep_best(segment.size, &judged)?;
+                // the epoch that this step is in is not over, or about to be
+                let epoch = self.position.runs[0].history.len() as u64 + 1;
+                self.keep_best(segment.size, &judged, epoch)?;
             }
             Kind::Warm | Kind::Thin(_) => {}
         }

@@ -92,7 +92,7 @@ impl Plan {
         let own: u64 = segments.iter().map(|s| s.steps).sum();
         let wanted = settings
             .steps
-            .or(settings.epochs.map(|e| e * epoch_steps))
+            .or(settings.epochs.map(|e| e.saturating_mul(epoch_steps)))
             .unwrap_or(own);
         for s in &mut segments {
             let scaled = (s.steps as f64 * wanted as f64 / own.max(1) as f64).round() as u64;
@@ -102,11 +102,19 @@ impl Plan {
         }
         segments.retain(|s| s.steps > 0);
         // rounding is made good at the end
-        let used: u64 = segments.iter().map(|s| s.steps).sum();
+        let used = segments
+            .iter()
+            .fold(0u64, |sum, s| sum.saturating_add(s.steps));
         if let Some(last) = segments.last_mut() {
-            last.steps = (last.steps + wanted).saturating_sub(used).max(1);
+            last.steps = last
+                .steps
+                .saturating_add(wanted)
+                .saturating_sub(used)
+                .max(1);
         }
-        let steps = segments.iter().map(|s| s.steps).sum();
+        let steps = segments
+            .iter()
+            .fold(0u64, |sum, s| sum.saturating_add(s.steps));
         Self {
             segments,
             steps,

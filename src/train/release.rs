@@ -17,10 +17,10 @@ impl<O: Ops> Trainer<'_, O> {
         if let Some(products) = self.products {
             products.release(ops);
         }
-        for page in self.pass.cells.pages {
-            ops.release_u(page.entries);
-            ops.release_u(page.blocks);
+        if let Some(feed) = self.feed {
+            feed.release(ops);
         }
+        self.pass.cells.release(ops);
         let (targets, judged) = (self.pass.targets.words, self.pass.judged.words);
         let words = [targets, judged, self.pass.tile, self.rows];
         words.into_iter().for_each(|b| ops.release_u(b));

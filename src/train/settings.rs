@@ -235,6 +235,7 @@ impl Recipe {
     /// The first field that is out of its range, with the range.
     pub fn check(&self) -> Result<(), String> {
         const MOST: f64 = 1e6;
+        const STEPS: f64 = 1e9;
         let below_one = f64::from(1.0f32 - f32::EPSILON);
         let f = |x: f32| f64::from(x);
         let fields = [
@@ -273,6 +274,18 @@ impl Recipe {
                 2.0,
             ),
             ("scale_power", self.scale_power, -2.0, 2.0),
+            ("select_steps", self.select_steps as f64, 0.0, STEPS),
+            ("warm_steps", self.warm_steps as f64, 0.0, STEPS),
+            ("round_steps", self.round_steps as f64, 0.0, STEPS),
+            ("finish_steps", self.finish_steps as f64, 0.0, STEPS),
+            ("rounds", self.rounds as f64, 0.0, 1000.0),
+            ("nested_rounds", self.nested_rounds as f64, 0.0, 1000.0),
+            (
+                "eliminate_candidates",
+                self.eliminate_candidates as f64,
+                1.0,
+                20_000.0,
+            ),
             (
                 "statistic_cells",
                 self.statistic_cells as f64,

@@ -12,6 +12,12 @@ use crate::model::selector::Selection;
 /// Genes in play, temperature, noise and mask at share f of `select`.
 pub(super) fn selection(settings: &Settings, n: usize, f: f64, seed: u32, step: u32) -> Selection {
     let recipe = &settings.recipe;
+    let allowed = settings.rules.allowed.iter();
+    // genes that may not be in need no place
+    let n = match allowed.filter(|a| **a).count() {
+        0 => n,
+        allowed => allowed,
+    };
     let k0 = (f64::from(recipe.start_share) * n as f64).max(settings.genes as f64);
     let k = settings.genes as f64;
     let shrink = (f / f64::from(recipe.soft_share).max(1e-6)).min(1.0);
@@ -40,14 +46,14 @@ pub(super) fn first_scores(
     let fan_in =
         ((settings.recipe.start_share * data.cells.n_genes as f32) as usize).max(settings.genes);
     let mut params = initial(&layout, fan_in, seed);
-    for (rank, &g) in ranking.iter().enumerate() {
+    for g in (0..data.cells.n_genes).filter(|&g| !settings.rules.allows(g as u32)) {
+        params[layout.scores.offset + g] = NEVER;
+    }
+    let allowed = ranking.iter().filter(|g| settings.rules.allows(**g));
+    for (rank, &g) in allowed.enumerate() {
         let score =
             -settings.recipe.ranking_scale * (1.0 + rank as f32 / settings.genes as f32).ln();
-        params[layout.scores.offset + g as usize] = if settings.rules.allows(g) {
-            score
-        } else {
-            NEVER
-        };
+        params[layout.scores.offset + g as usize] = score;
     }
     params
 }
