@@ -8,6 +8,7 @@ use crate::error::DataError;
 use crate::ops::BLOCK;
 use rayon::prelude::*;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Classes of the simulated cells.
 pub const CLASSES: usize = 10;
@@ -177,6 +178,7 @@ pub fn simulate(
     let classes = (0..CLASSES).map(|c| format!("class {c}")).collect();
     Ok(TrainingData {
         stats: statistics(&packed),
+        profiles: Arc::default(),
         n_train: cells,
         n_validation: 0,
         gene_names: (0..n).map(|g| format!("gene {g}")).collect(),

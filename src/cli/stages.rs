@@ -3,7 +3,6 @@ use super::progress::Reporter;
 use super::ready::Ready;
 use super::run::{Failure, Outcome};
 use crate::data::budget::Bytes;
-use crate::data::profile::Profile;
 use crate::gpu::{Pick, matrix_is_wanted};
 use crate::markup::quoted;
 use crate::ops::{DeviceInfo, Ops};
@@ -107,20 +106,18 @@ pub(super) fn results(
     let fits = || trained.iter().flat_map(|t| t.fits);
     let separations = fits().map(|f| explain::separation(&f.model, &data));
     let separations: Vec<_> = separations.collect();
-    let profiles = Profile::all(&data);
     let order = |run: &Trained, fit: &Fit| {
         let how = HowOrdered {
             ids: &gene_ids,
             rules: run.rules,
             limits: run.limits,
         };
-        Order::new(fit, &data, &profiles, &how)
+        Order::new(fit, &data, &how)
     };
     let orders = trained
         .iter()
         .flat_map(|t| t.fits.iter().map(move |f| (t, f)));
     let orders: Vec<Order> = orders.map(|(t, f)| order(t, f)).collect();
-    drop(profiles);
     let links = hierarchy::links(&data);
     let data_names = std::mem::take(&mut data.gene_names);
     drop(data);

@@ -2,6 +2,7 @@
 use super::dataset::Csr;
 use super::matrix::Matrix;
 use super::packed::Packed;
+use super::profile::Profile;
 use super::stream::Stream;
 use crate::error::DataError;
 use serde::{Deserialize, Serialize};
@@ -171,6 +172,8 @@ pub struct TrainingData {
     pub gene_index: Vec<u32>,
     /// Statistics of the considered genes.
     pub stats: GeneStats,
+    /// Their means in the classes of each label, over all training cells.
+    pub profiles: Arc<Vec<Profile>>,
     /// Considered genes that must be in every panel (`--include-genes`), ascending.
     pub include: Vec<u32>,
     /// Genes of the file with a count in any training cell.

@@ -1,10 +1,9 @@
 //! Mean expression and detection of genes in the classes of a label, over the training cells.
-use super::cells::{Targets, Task, TaskKind, TrainingData, Transform};
-use super::packed::unpack;
+use super::cells::{Targets, Task, TaskKind, Transform};
 use crate::ops::MISSING;
 
-/// Genes in classes; of one class, `all cells`, where there is no label. Means are of linear values: counts
-/// per 10,000 (or counts), clipped as training saw them; for other inputs the values as they are.
+/// Genes in classes; of one class, `all cells`, where there is no label. All training cells count, with the values that
+/// they have: nothing is clipped, nothing is sampled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// The label; empty where there is none.
@@ -13,8 +12,11 @@ pub struct Profile {
     pub classes: Vec<String>,
     /// Training cells of each class.
     pub cells: Vec<usize>,
-    /// Mean of each considered gene in each class (classes x genes).
+    /// Mean of each considered gene in each class (classes x genes), of linear values: counts per 10,000 (or counts);
+    /// for other inputs the values as they are.
     pub mean: Vec<Vec<f32>>,
+    /// The same of the values that are trained on (log values).
+    pub level: Vec<Vec<f32>>,
     /// Share of the cells of each class that detect each considered gene (classes x genes).
     pub detected: Vec<Vec<f32>>,
 }
@@ -28,43 +30,47 @@ pub fn linear(transform: Transform, value: f32) -> f64 {
     }
 }
 
-impl Profile {
-    /// Of every label; one profile of all cells where there is none.
-    #[must_use]
-    pub fn all(data: &TrainingData) -> Vec<Self> {
-        let labels = data.tasks.iter().filter(|t| of_classes(t).is_some());
-        let all: Vec<Self> = labels.map(|t| Self::new(data, Some(t))).collect();
-        if all.is_empty() {
-            return vec![Self::new(data, None)];
-        }
-        all
-    }
+/// Sums over the cells of each class, classes x genes.
+struct Sums<'a> {
+    label: Option<(&'a Task, &'a [u32])>,
+    classes: Vec<String>,
+    cells: Vec<usize>,
+    /// Linear values, values, cells that have one.
+    of: [Vec<Vec<f64>>; 3],
+}
 
-    /// Of the first label.
-    #[must_use]
-    pub fn first(data: &TrainingData) -> Self {
-        Self::new(data, data.tasks.iter().find(|t| of_classes(t).is_some()))
-    }
-
-    fn new(data: &TrainingData, label: Option<&Task>) -> Self {
-        let found = label.and_then(of_classes);
-        let classes = found.map_or_else(|| vec!["all cells".into()], |(c, _)| c.to_vec());
-        let zeros = || vec![vec![0.0f64; data.cells.n_genes]; classes.len()];
-        let (mut sums, mut detected) = (zeros(), zeros());
+impl<'a> Sums<'a> {
+    fn new(label: Option<&'a Task>, n_genes: usize, n_cells: usize) -> Self {
+        let found = label.and_then(|t| of_classes(t).map(|(classes, of)| (t, classes, of)));
+        let classes = found.map_or_else(|| vec!["all cells".into()], |(_, c, _)| c.to_vec());
         let mut cells = vec![0usize; classes.len()];
-        for cell in 0..data.n_train {
-            let class = match found {
-                Some((_, of)) if of[cell] == MISSING => continue,
-                Some((_, of)) => of[cell] as usize,
-                None => 0,
-            };
-            cells[class] += 1;
-            for &entry in data.cells.cell(cell) {
-                let (gene, value) = unpack(entry);
-                sums[class][gene] += linear(data.transform, value);
-                detected[class][gene] += 1.0;
-            }
+        match found {
+            Some((_, _, of)) => (of[..n_cells].iter().filter(|c| **c != MISSING))
+                .for_each(|&c| cells[c as usize] += 1),
+            None => cells[0] = n_cells,
         }
+        let zeros = || vec![vec![0.0; n_genes]; classes.len()];
+        Self {
+            label: found.map(|(task, _, of)| (task, of)),
+            of: [zeros(), zeros(), zeros()],
+            classes,
+            cells,
+        }
+    }
+
+    fn add(&mut self, cell: usize, gene: usize, values: [f64; 3]) {
+        let class = match self.label {
+            Some((_, of)) if of[cell] == MISSING => return,
+            Some((_, of)) => of[cell] as usize,
+            None => 0,
+        };
+        for (sums, value) in self.of.iter_mut().zip(values) {
+            sums[class][gene] += value;
+        }
+    }
+
+    fn profile(self) -> Profile {
+        let cells = self.cells;
         let shares = |all: Vec<Vec<f64>>| -> Vec<Vec<f32>> {
             let of = |(sums, n): (Vec<f64>, &usize)| {
                 let n = (*n).max(1) as f64;
@@ -72,13 +78,45 @@ impl Profile {
             };
             all.into_iter().zip(&cells).map(of).collect()
         };
-        Self {
-            label: label.map_or(String::new(), |t| t.name.clone()),
-            mean: shares(sums),
-            detected: shares(detected),
-            classes,
+        let [mean, level, detected] = self.of.map(shares);
+        Profile {
+            label: self.label.map_or(String::new(), |(t, _)| t.name.clone()),
+            classes: self.classes,
             cells,
+            mean,
+            level,
+            detected,
         }
+    }
+}
+
+impl Profile {
+    /// Of every label, in the order of `tasks` (whose first `n_cells` labels are those of the cells); one profile of
+    /// all cells where there is none. `visit` gives its argument cell, considered gene and transformed value of all
+    /// values that are not 0.
+    ///
+    /// # Errors
+    /// Those of `visit`.
+    pub fn measure<E>(
+        tasks: &[Task],
+        n_cells: usize,
+        n_genes: usize,
+        transform: Transform,
+        visit: impl FnOnce(&mut dyn FnMut(usize, usize, f32)) -> Result<(), E>,
+    ) -> Result<Vec<Self>, E> {
+        let labels = tasks.iter().filter(|t| of_classes(t).is_some());
+        let of = |label| Sums::new(label, n_genes, n_cells);
+        let mut all: Vec<Sums> = labels.map(|t| of(Some(t))).collect();
+        if all.is_empty() {
+            all.push(of(None));
+        }
+        visit(&mut |cell, gene, value| {
+            if value != 0.0 {
+                let values = [linear(transform, value), f64::from(value), 1.0];
+                all.iter_mut().for_each(|s| s.add(cell, gene, values));
+            }
+        })?;
+        Ok(all.into_iter().map(Sums::profile).collect())
     }
 
     /// Class with the highest mean of a gene, and the mean.

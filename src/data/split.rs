@@ -7,6 +7,7 @@ use super::filter::{self, Filters, GeneFilter, left_out};
 use super::matrix::Matrix;
 use super::packed::{MAX_GENES, Packed};
 use super::prepare::Prepared;
+use super::profile::Profile;
 use super::rare::{self, RareClasses};
 use super::scale::scale;
 use super::stats;
@@ -220,12 +221,23 @@ pub fn split(
             v.min(clip[g])
         });
     })?;
+    let of = |rows: &[u32]| -> Vec<Task> { tasks.iter().map(|t| t.subset(rows)).collect() };
+    let (n_train, n_genes) = (train.len(), genes.index.len());
+    let profiles = Profile::measure(&of(&train), n_train, n_genes, transform, |add| {
+        x.visit(&train, transform, &mut |cell, genes, values| {
+            for (&g, &v) in genes.iter().zip(values) {
+                let gene = column_of[g as usize];
+                if gene != u32::MAX {
+                    add(cell, gene as usize, v);
+                }
+            }
+        })
+    })?;
     let names = |rows: &[u32]| -> Vec<String> {
         rows.iter()
             .map(|r| obs_names[*r as usize].clone())
             .collect()
     };
-    let of = |rows: &[u32]| -> Vec<Task> { tasks.iter().map(|t| t.subset(rows)).collect() };
     let batches = match &settings.batch {
         Some(name) => Some(batch::batches(&columns, name, &rows, &mut notices).map_err(in_file)?),
         None => None,
@@ -286,6 +298,7 @@ pub fn split(
             .collect(),
         gene_index: genes.index,
         stats: genes.stats,
+        profiles: Arc::new(profiles),
         include: genes.include,
         detected_genes: genes.detected,
         transform,

@@ -133,7 +133,16 @@ pub fn separation(model: &PanelModel, data: &TrainingData) -> Separation {
         let task = |task: &Task| match (&task.kind, &task.targets) {
             (TaskKind::Component { .. }, _) => Trained::Component,
             (TaskKind::Classification { classes }, Targets::Classes(labels)) => {
-                Trained::Classes(of_classes(&values, &labels[..data.n_train], classes))
+                let mut all = of_classes(&values, &labels[..data.n_train], classes);
+                let profile = data.profiles.iter().find(|p| p.label == task.name);
+                if let (Some(p), Some(g)) = (profile, column) {
+                    for (c, of) in all.iter_mut().enumerate().filter(|(c, _)| p.cells[*c] > 0) {
+                        of.cells = p.cells[c];
+                        of.mean = f64::from(p.level[c][g]);
+                        of.detected = f64::from(p.detected[c][g]);
+                    }
+                }
+                Trained::Classes(all)
             }
             (_, Targets::Values(targets)) => {
                 Trained::Value(metrics::regression(&targets[..data.n_train], &values).pearson)

@@ -87,9 +87,10 @@ pub struct Ordering<'a> {
 }
 
 impl Order {
-    /// Describes the panel of `fit`; `profiles` as [`Profile::all`] gives them.
+    /// Describes the panel of `fit`.
     #[must_use]
-    pub fn new(fit: &Fit, data: &TrainingData, profiles: &[Profile], how: &Ordering) -> Self {
+    pub fn new(fit: &Fit, data: &TrainingData, how: &Ordering) -> Self {
+        let profiles = &data.profiles;
         let considered = |index: u32| data.gene_index.binary_search(&index).ok();
         let panel: Vec<usize> = (fit.model.genes.iter())
             .filter_map(|g| considered(g.index))

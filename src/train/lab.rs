@@ -90,25 +90,29 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
             .collect();
     }
     if lab.min_mean.is_some() || lab.max_mean.is_some() || lab.max_crowding.is_some() {
-        let profile = Profile::first(data);
         if lab.min_mean.is_some() || lab.max_mean.is_some() {
             let (min, max) = (
                 lab.min_mean.unwrap_or(0.0),
                 lab.max_mean.unwrap_or(f32::INFINITY),
             );
             rules.allowed = (0..n)
-                .map(|g| (min..=max).contains(&profile.highest_mean(g).1))
+                .map(|g| {
+                    let highest = data.profiles.iter().map(|p| p.highest_mean(g).1);
+                    (min..=max).contains(&highest.fold(0.0, f32::max))
+                })
                 .collect();
         }
         if let Some(most) = lab.max_crowding {
-            let loads = profile.classes.into_iter().zip(profile.mean);
-            rules.loads = loads
-                .map(|(class, each)| Load {
+            let of = |p: &Profile| -> Vec<Load> {
+                let each = p.classes.iter().zip(&p.mean);
+                let load = |(class, mean): (&String, &Vec<f32>)| Load {
                     name: format!("--max-crowding {most} in {class}"),
-                    each: each.into_iter().map(f64::from).collect(),
+                    each: mean.iter().map(|&m| f64::from(m)).collect(),
                     most,
-                })
-                .collect();
+                };
+                each.map(load).collect()
+            };
+            rules.loads = data.profiles.iter().flat_map(of).collect();
         }
     }
     if let Some(most) = lab.budget {

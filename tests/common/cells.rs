@@ -1,7 +1,9 @@
 //! Made-up cells with planted marker genes, for tests.
+use std::sync::Arc;
 use yoto_gpu::data::cells::{GeneStats, Targets, Task, TaskKind, TrainingData, Transform};
 use yoto_gpu::data::dataset::Csr;
 use yoto_gpu::data::packed::{Packed, quantise};
+use yoto_gpu::data::profile::Profile;
 
 /// A small generator (splitmix64), so that tests need no crate for it.
 pub struct Random(pub u64);
@@ -91,6 +93,19 @@ pub fn planted(
     let kind = TaskKind::Classification {
         classes: (0..classes).map(|c| format!("class {c}")).collect(),
     };
+    let tasks = vec![Task {
+        name: "class".into(),
+        kind,
+        targets: Targets::Classes(labels),
+    }];
+    let profiles = Profile::measure(&tasks, n_train, n_genes, Transform::AsIs, |add| {
+        for cell in 0..n_train {
+            let (genes, values) = x.row(cell);
+            let all = genes.iter().zip(values);
+            all.for_each(|(&g, &v)| add(cell, g as usize, v));
+        }
+        Ok::<(), ()>(())
+    });
     TrainingData {
         cells,
         n_train,
@@ -106,11 +121,8 @@ pub fn planted(
         detected_genes: n_genes,
         stream: None,
         transform: Transform::AsIs,
-        tasks: vec![Task {
-            name: "class".into(),
-            kind,
-            targets: Targets::Classes(labels),
-        }],
+        tasks,
+        profiles: Arc::new(profiles.unwrap()),
         batches: None,
     }
 }
