@@ -142,7 +142,7 @@ fn rules_hold_in_every_panel_of_every_run() {
     // what it likes best is one family, of which two may be in, and dear
     let family = favourites
         .iter()
-        .map(|&i| (name(at(i)), "liked".to_string()));
+        .map(|&i| (name(at(i)), vec!["liked".to_string()]));
     let costs = favourites[..3].iter().map(|&i| (name(at(i)), 3.0));
     let lab = Lab {
         max_per_family: Some(2),

@@ -96,6 +96,9 @@ fn windows_train_as_well_as_memory() {
     let stream = streamed.stream.as_ref().expect("streams");
     assert!(stream.window_steps(32) * 32 * 4 < stream.n_train());
     assert!(streamed.n_train * 3 < whole.n_train);
+    // rules and orders go by all cells, not by the sample
+    assert_eq!(streamed.profiles, whole.profiles);
+    assert_eq!(whole.profiles[0].cells.iter().sum::<usize>(), whole.n_train);
     let (a, b) = (run(&whole), run(&streamed));
     let made = simulation();
     for fit in [&a, &b] {

@@ -52,9 +52,15 @@ impl RuleArgs {
     pub fn rules(&self, data: &TrainingData) -> Result<Rules, DataError> {
         let mut families = BTreeMap::new();
         if let Some(path) = &self.families {
-            families.extend(table(path, "family")?);
+            for (gene, family) in table(path, "family")? {
+                let of: &mut Vec<String> = families.entry(gene).or_default();
+                // an empty cell is no family
+                if !family.is_empty() && !of.contains(&family) {
+                    of.push(family);
+                }
+            }
         }
-        let mut costs = BTreeMap::new();
+        let mut costs: BTreeMap<String, f64> = BTreeMap::new();
         if let Some(path) = &self.costs {
             for (gene, cost) in table(path, "cost")? {
                 let number = cost.parse::<f64>().ok();
@@ -62,7 +68,12 @@ impl RuleArgs {
                     let what = format!("{}: {gene} costs {cost:?}", path.display());
                     return Err(DataError::new(what, "give every cost as a number above 0"));
                 };
-                costs.insert(gene, cost);
+                if let Some(other) = costs.insert(gene.clone(), cost)
+                    && other != cost
+                {
+                    let what = format!("{}: {gene} costs {other} and {cost}", path.display());
+                    return Err(DataError::new(what, "give every gene one cost"));
+                }
             }
         }
         let lab = Lab {
@@ -79,7 +90,8 @@ impl RuleArgs {
     }
 }
 
-/// Rows of a table of two columns, its header left out where it names one of them.
+/// Gene and value of the rows of a table of two columns, its header left out where it names one of them. A header may
+/// name the columns in any order, among others.
 fn table(path: &std::path::Path, second: &str) -> Result<Vec<(String, String)>, DataError> {
     let shown = path.display();
     let bad = |what: String| {
@@ -93,17 +105,24 @@ fn table(path: &std::path::Path, second: &str) -> Result<Vec<(String, String)>, 
         .has_headers(false)
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
-    let mut rows = Vec::new();
+    let (mut rows, mut columns) = (Vec::new(), [0, 1]);
     for (i, record) in reader.records().enumerate() {
         let record = record.map_err(|e| bad(format!("{shown}: {e}")))?;
-        let (Some(gene), Some(value)) = (record.get(0), record.get(1)) else {
-            return Err(bad(format!("{shown}: row {} has one column", i + 1)));
-        };
-        let header =
-            i == 0 && (gene.eq_ignore_ascii_case("gene") || value.eq_ignore_ascii_case(second));
-        if !header {
-            rows.push((gene.to_string(), value.to_string()));
+        let named = |name: &str| record.iter().position(|c| c.eq_ignore_ascii_case(name));
+        if let (0, header @ ([Some(_), _] | [_, Some(_)])) = (i, [named("gene"), named(second)]) {
+            columns = match header {
+                [Some(gene), Some(value)] => [gene, value],
+                // one name is enough where there are two columns
+                [Some(gene), None] => [gene, usize::from(gene == 0)],
+                [None, value] => [usize::from(value == Some(0)), value.unwrap_or(1)],
+            };
+            continue;
         }
+        let [Some(gene), Some(value)] = columns.map(|c| record.get(c)) else {
+            let what = format!("{shown}: row {} has {} columns", i + 1, record.len());
+            return Err(bad(what));
+        };
+        rows.push((gene.to_string(), value.to_string()));
     }
     Ok(rows)
 }

@@ -99,8 +99,10 @@ impl Work for Train<'_> {
         let k = c.genes.sizes()[0];
         let mut ready = ready(ops, &c.source, &c.network, k, dir.path(), reporter)?;
         let config = &ready.config(c);
-        let settings = settings(c, &ready.data, None)?;
+        let (settings, notice) = settings(c, &ready.data, None)?;
         ready.announce(&ops.info(), reporter);
+        let note = notice.map(|n| format!("note: {n}"));
+        note.into_iter().for_each(|n| reporter.say(&n));
         let stop = stop_on_signal();
         let checkpoint = dir.join(CHECKPOINT);
         // nothing of an earlier run is touched before the first epoch is done
@@ -155,7 +157,7 @@ impl Work for Train<'_> {
             let Some(folds) = &folds else {
                 return Ok(None);
             };
-            let settings = |data: &TrainingData| self::settings(c, data, Some(size));
+            let settings = |data: &TrainingData| Ok(self::settings(c, data, Some(size))?.0);
             let reconstruct = c.source.reconstruct;
             cross_validate(ops, folds, &settings, reconstruct, &stop, reporter).map(Some)
         })?;
@@ -187,20 +189,24 @@ impl Work for Train<'_> {
 }
 
 /// The settings of a run on this data: sizes that its genes allow, rules over its genes. `chosen`: the size that `auto`
-/// has come to, if it has.
+/// has come to, if it has. With them, what the user should know of the sizes.
 fn settings(
     c: &TrainConfig,
     data: &TrainingData,
     chosen: Option<usize>,
-) -> Result<Settings, DataError> {
+) -> Result<(Settings, Option<String>), DataError> {
     let mut settings = c.settings();
     if let (true, Some(k)) = (c.genes.auto(), chosen) {
         (settings.genes, settings.nested) = (k, Vec::new());
     } else if c.genes.auto() {
         let sizes = c.genes.sizes().iter().copied();
-        let mut sizes = sizes.filter(|&k| k <= data.gene_names.len());
-        settings.genes = sizes.next().unwrap_or(1);
-        settings.nested = sizes.collect();
+        let n = data.gene_names.len();
+        let mut sizes: Vec<usize> = sizes.filter(|&k| k <= n).collect();
+        if n < c.genes.sizes()[0] && sizes.first() != Some(&n) {
+            sizes.insert(0, n);
+        }
+        settings.genes = sizes.remove(0);
+        settings.nested = sizes;
         if data.n_validation == 0 {
             return Err(DataError::new(
                 "--genes auto has no validation cells to choose by",
@@ -209,8 +215,9 @@ fn settings(
         }
     }
     train::check(data, &settings)?;
-    train::lab::apply(&mut settings, data, c.rules.rules(data)?, c.genes.auto())?;
-    Ok(settings)
+    let rules = c.rules.rules(data)?;
+    let notice = train::lab::apply(&mut settings, data, rules, c.genes.auto())?;
+    Ok((settings, notice))
 }
 
 /// The smallest panel whose validation score is within `tolerance` of the best one's.
@@ -235,9 +242,14 @@ fn resumed(args: &TrainArgs, given: &[String]) -> Result<TrainConfig, Failure> {
     let config: TrainConfig = serde_json::from_value(saved["settings"].clone())
         .map_err(|e| broken(format!("{}: {e}", path.display())))?;
     let (old, new) = (plain(&config), plain(&args.config));
+    // some flags stand together in an object of their own
+    fn setting<'a>(all: &'a Value, name: &str) -> Option<&'a Value> {
+        let within = || all.as_object()?.values().find_map(|v| v.get(name));
+        all.get(name).or_else(within)
+    }
     for name in given {
         let name = name.strip_prefix("no_").unwrap_or(name);
-        if let (Some(a), Some(b)) = (old.get(name), new.get(name))
+        if let (Some(a), Some(b)) = (setting(&old, name), setting(&new, name))
             && a != b
         {
             let flag = name.replace('_', "-");

@@ -143,6 +143,11 @@ impl SourceArgs {
             }
             tasks.push(TASK.into());
         }
+        if let Some(name) = self.cross_validate.as_ref().filter(|n| tasks.contains(n)) {
+            return Err(format!(
+                "--cross-validate {name}: a class that is left out cannot be predicted; name a column such as the donor"
+            ));
+        }
         weights_fit(&self.task_weight, &tasks)?;
         let held_out = self.test_fraction + self.validation_fraction;
         if held_out >= 1.0 {

@@ -19,6 +19,8 @@ pub struct Fold {
     pub group: String,
     /// Which rows of the file are its cells; they and some of the others are tested on.
     pub members: Vec<bool>,
+    /// Whether its training cells are of one batch: then there is none to hold across.
+    one_batch: bool,
     /// What the user should know of it.
     pub notices: Vec<String>,
     /// `train`, `validation` or `test` for every cell that takes part; or why the others cannot be split.
@@ -39,6 +41,7 @@ impl Fold {
         let settings = SplitSettings {
             split_by: Some(COLUMN.into()),
             group_by: None,
+            batch: base.batch.clone().filter(|_| !self.one_batch),
             ..base.clone()
         };
         Ok((prepared, settings))
@@ -72,6 +75,10 @@ pub fn leave_one_out(
     // groups of the same column are left out as a whole; of the others, which are trained on, some cells test
     let kept_together = match settings.group_by.as_deref().filter(|by| *by != name) {
         Some(by) => Some((by, column(&prepared.columns, by, "--group-by")?.1)),
+        None => None,
+    };
+    let batch = match settings.batch.as_deref() {
+        Some(by) => Some(column(&prepared.columns, by, "--batch")?.1),
         None => None,
     };
     let (mut folds, parts) = (Vec::new(), ["train", "validation", "test"]);
@@ -115,6 +122,19 @@ pub fn leave_one_out(
                 ))
             }
         };
+        let batches = |train: &[u32]| match &batch {
+            Some(of) => train
+                .iter()
+                .map(|&c| of[c as usize])
+                .collect::<HashSet<u32>>()
+                .len(),
+            None => 0,
+        };
+        let one_batch = sides.as_ref().is_ok_and(|s| batches(&s.train) == 1);
+        if one_batch {
+            notices
+                .push("its training cells are of one batch: it is trained without --batch".into());
+        }
         let column = |sides: Assignment| {
             let mut of = vec![None; codes.len()];
             let all = [(0, sides.train), (1, sides.validation), (2, sides.test)];
@@ -130,6 +150,7 @@ pub fn leave_one_out(
         folds.push(Fold {
             group: name.clone(),
             members,
+            one_batch,
             notices,
             sides: sides.map(column),
         });

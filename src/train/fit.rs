@@ -158,8 +158,12 @@ pub(super) fn check_repeats(seed: u64, repeats: usize) -> Result<()> {
 pub fn check(data: &TrainingData, settings: &Settings) -> std::result::Result<(), DataError> {
     let (k, n) = (settings.genes, data.cells.n_genes);
     if k == 0 || k > n {
-        let what = format!("--genes {k}: the training cells have {n} genes that vary");
-        return Err(DataError::new(what, format!("ask for 1 to {n} genes")));
+        let what = format!(
+            "--genes {k}: {n} genes are considered, those that vary over the training cells and pass all filters"
+        );
+        let hint =
+            format!("ask for 1 to {n} genes, or widen --candidates and other filters of genes");
+        return Err(DataError::new(what, hint));
     }
     for (what, &wrong) in settings.nested.iter().map(|k| ("--genes", k)) {
         if wrong == 0 || wrong >= k {

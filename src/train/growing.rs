@@ -3,7 +3,8 @@
 //! Genes are taken by an order, the best first. Where that leads to too few genes or a class without its markers, since
 //! dear or crowded genes came first, as many of the first ones stay as allow for a whole panel, filled up by the genes
 //! that weigh least; those give way again to better ones as far as the rules allow. (Whether there is a panel at all is a
-//! knapsack problem of several dimensions: what is not found here may exist.)
+//! knapsack problem of several dimensions: what is not found here may exist.) Under a budget a panel has as many of the k
+//! genes as it can: a gene more is worth more than a dearer one.
 use super::rules::{Load, Rules};
 use std::collections::HashMap;
 
@@ -111,10 +112,9 @@ impl<'a> Growing<'a> {
         }
     }
 
-    /// Whether it is a panel of k genes; of fewer where a budget allows no more.
+    /// Whether it is a panel of k genes.
     fn done(&self, k: usize) -> bool {
-        let enough = self.taken.len() == k || !self.rules.costs.is_empty();
-        enough && self.missing() == 0 && self.taken.len() <= k && !self.taken.is_empty()
+        self.taken.len() == k && self.missing() == 0
     }
 
     /// Takes genes by `order`, places for the markers that are missing being kept free.
@@ -145,7 +145,7 @@ impl<'a> Growing<'a> {
         loads.map(share).sum()
     }
 
-    /// Takes the lightest markers that are missing, then, where no budget says how many there are, the lightest genes.
+    /// Takes the lightest markers that are missing, then the lightest genes.
     fn fill_lightly(&mut self, order: &[u32], k: usize, factors: &[f64]) {
         let weighed = order.iter().map(|&g| (self.weight(g, factors), g));
         let mut light: Vec<(f64, u32)> = weighed.collect();
@@ -156,8 +156,7 @@ impl<'a> Growing<'a> {
                 self.take(gene);
             }
         }
-        let by_order = !self.rules.costs.is_empty();
-        self.fill(if by_order { order } else { &light }, k);
+        self.fill(&light, k);
     }
 
     /// The panel with genes by their weight, those first; where that is none, a limit that is nearly reached counts for
@@ -232,20 +231,28 @@ pub(super) fn grow(rules: &Rules, order: &[u32], k: usize) -> Result<Vec<u32>, u
         return Ok(plain.taken);
     }
     let first = &plain.taken[always.taken.len()..];
-    let with = |n: usize| {
+    let with = |n: usize, k: usize| {
         let mut panel = always.clone();
         first[..n].iter().for_each(|&g| panel.take(g));
         panel.completed(order, k)
     };
-    let mut best = with(0);
+    let mut best = with(0, k);
+    let mut k = k;
     if !best.0.done(k) {
         let whole = [&plain, &best.0].into_iter().filter(|p| p.missing() == 0);
-        return Err(whole.map(|p| p.taken.len()).max().unwrap_or(0));
+        let most = whole.map(|p| p.taken.len()).max().unwrap_or(0);
+        if rules.costs.is_empty() || most == 0 {
+            return Err(most);
+        }
+        if plain.done(most) {
+            return Ok(plain.taken);
+        }
+        (k, best) = (most, with(0, most));
     }
     let (mut from, mut to) = (0, first.len());
     while to - from > 1 {
         let middle = usize::midpoint(from, to);
-        let found = with(middle);
+        let found = with(middle, k);
         if found.0.done(k) {
             (from, best) = (middle, found);
         } else {
@@ -322,11 +329,34 @@ mod tests {
             ..Rules::default()
         };
         assert_eq!(grow(&rules, &[0, 1, 2, 3, 4], 4), Ok(vec![1, 2, 3, 4]));
+        // one marker of each class, and as many genes as the budget has
+        assert_eq!(grow(&rules, &[0, 2, 3, 4, 1], 5), Ok(vec![2, 3, 4, 1]));
         let dear = Rules {
             loads: vec![load(&[9.0, 1.0, 3.0, 8.0, 1.0], 10.0)],
             ..rules
         };
         assert_eq!(grow(&dear, &[0, 1, 2, 3, 4], 4), Err(0));
+    }
+
+    #[test]
+    fn a_budget_buys_as_many_genes_as_it_can_and_the_best_of_those() {
+        let each = [5.0, 10.0, 2.0, 1.0, 1.0, 1.0, 1.0, 3.0];
+        let rules = |most: f64| Rules {
+            loads: vec![load(&each, most)],
+            costs: each.to_vec(),
+            ..Rules::default()
+        };
+        let order = [0, 1, 2, 3, 4, 5, 6, 7];
+        assert_eq!(grow(&rules(8.0), &order, 4), Ok(vec![0, 3, 4, 5]));
+        assert_eq!(grow(&rules(4.0), &order, 8), Ok(vec![3, 4, 5, 6]));
+        assert_eq!(grow(&rules(5.0), &order, 8), Ok(vec![2, 3, 4, 5]));
+        assert_eq!(grow(&rules(0.5), &order, 8), Err(0));
+        // without a budget there are k genes or none
+        let limit = Rules {
+            costs: Vec::new(),
+            ..rules(5.0)
+        };
+        assert_eq!(grow(&limit, &order, 8), Err(4));
     }
 
     #[test]

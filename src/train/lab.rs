@@ -18,8 +18,8 @@ const MARKER: f32 = 0.7;
 pub struct Lab {
     /// Most genes of one family.
     pub max_per_family: Option<usize>,
-    /// Family of a gene; where it is empty, the letters of the name before the first digit or dash.
-    pub families: BTreeMap<String, String>,
+    /// Families of a gene; where it is empty, the letters of the name before the first digit or dash.
+    pub families: BTreeMap<String, Vec<String>>,
     /// Least of a gene's highest class mean (linear units).
     pub min_mean: Option<f32>,
     /// Most of it.
@@ -64,12 +64,12 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
     if let Some(most) = lab.max_per_family {
         let mut members: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
         for (g, name) in data.gene_names.iter().enumerate() {
-            let family = if lab.families.is_empty() {
-                by_name(name)
-            } else {
-                lab.families.get(name).map(String::as_str)
-            };
-            if let Some(family) = family {
+            let named = lab.families.get(name).into_iter().flatten();
+            let mut families: Vec<&str> = named.map(String::as_str).collect();
+            if lab.families.is_empty() {
+                families.extend(by_name(name));
+            }
+            for family in families {
                 members.entry(family).or_default().push(g as u32);
             }
         }
@@ -88,6 +88,14 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
                 most,
             })
             .collect();
+    }
+    if let (Some(min), Some(max)) = (lab.min_mean, lab.max_mean)
+        && min > max
+    {
+        return Err(DataError::new(
+            format!("--min-mean {min} is above --max-mean {max}"),
+            "leave room between the two",
+        ));
     }
     if lab.min_mean.is_some() || lab.max_mean.is_some() || lab.max_crowding.is_some() {
         if lab.min_mean.is_some() || lab.max_mean.is_some() {
@@ -149,7 +157,7 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
 }
 
 /// Puts rules into settings, if they can be met: with a budget, `genes` becomes what it allows, and sizes
-/// above it go. `any_size`: so do sizes at which they cannot be met, as long as one is left.
+/// above it go. `any_size`: so do sizes at which they cannot be met, as long as one is left. Says which sizes went.
 ///
 /// # Errors
 /// Rules that cannot be met together, named.
@@ -158,9 +166,9 @@ pub fn apply(
     data: &TrainingData,
     mut rules: Rules,
     any_size: bool,
-) -> Result<(), DataError> {
+) -> Result<Option<String>, DataError> {
     if rules.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let order = first_order(data, settings, settings.seed);
     let reach = |order: &[u32], k: usize| rules.reach(order, k, &data.gene_names);
@@ -171,19 +179,29 @@ pub fn apply(
         Some(panel) if any_size => Ok(panel),
         _ => Err(e),
     })?;
-    settings.genes = standing.len();
     let mut nested = Vec::new();
-    for k in sizes.into_iter().filter(|&k| k < standing.len()) {
+    for k in sizes.iter().copied().filter(|&k| k < standing.len()) {
         match reach(&standing, k) {
             Ok(_) => nested.push(k),
             Err(_) if any_size => {}
             Err(e) => return Err(e),
         }
     }
-    settings.nested = nested;
+    (settings.genes, settings.nested) = (standing.len(), nested);
     rules.standing = standing;
     settings.rules = Arc::new(rules);
-    Ok(())
+    let left = settings.sizes();
+    let text = |all: Vec<usize>| {
+        let all: Vec<String> = all.iter().map(usize::to_string).collect();
+        all.join(", ")
+    };
+    Ok((sizes != left).then(|| {
+        format!(
+            "the rules allow panels of {} genes, not of {}",
+            text(left.clone()),
+            text(sizes.into_iter().filter(|k| !left.contains(k)).collect())
+        )
+    }))
 }
 
 /// Letters of a gene's name before its first digit, dash or dot; `None` where there are fewer than two, and of ids.

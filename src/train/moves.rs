@@ -150,16 +150,25 @@ impl<O: Ops> Trainer<'_, O> {
             };
             let losses = without_each(self.ops, &panel.model(r), &over)?;
             let lost = |slot: usize| losses[slot] - losses[own.len()];
-            let gain = |slot: usize| rules.worth(own[slot], lost(slot));
-            let mut slots: Vec<usize> = (0..own.len()).collect();
-            slots.sort_by(|&a, &b| gain(b).total_cmp(&gain(a)).then(a.cmp(&b)));
-            let order: Vec<u32> = slots.iter().map(|&s| own[s]).collect();
-            // where the worth of genes finds no panel that keeps the rules, the one that stands does
-            let chosen = rules
-                .choose(&order, k)
-                .unwrap_or_else(|| own[..k.min(own.len())].to_vec());
             let slot = |g: &u32| own.iter().position(|o| o == g);
-            let mut slots: Vec<usize> = chosen.iter().filter_map(slot).collect();
+            let by = |gain: &dyn Fn(usize) -> f64| -> Option<Vec<usize>> {
+                let mut slots: Vec<usize> = (0..own.len()).collect();
+                slots.sort_by(|&a, &b| gain(b).total_cmp(&gain(a)).then(a.cmp(&b)));
+                let order: Vec<u32> = slots.iter().map(|&s| own[s]).collect();
+                Some(rules.choose(&order, k)?.iter().filter_map(slot).collect())
+            };
+            let mut found = by(&lost);
+            if !rules.costs.is_empty() {
+                // a dear gene, or several cheap ones: what is worth more together
+                let cheap = by(&|slot| rules.worth(own[slot], lost(slot)));
+                let all = |slots: &Vec<usize>| slots.iter().map(|&s| lost(s)).sum::<f64>();
+                found = match (found, cheap) {
+                    (Some(a), Some(b)) => Some(if all(&b) > all(&a) { b } else { a }),
+                    (a, b) => a.or(b),
+                };
+            }
+            // where the worth of genes finds no panel that keeps the rules, the one that stands does
+            let mut slots = found.unwrap_or_else(|| (0..k.min(own.len())).collect());
             slots.sort_by_key(|&s| own[s]);
             let last = slots.iter().map(|&s| lost(s)).fold(f64::INFINITY, f64::min);
             let leaving = (0..own.len()).filter(|s| !slots.contains(s));
