@@ -355,15 +355,16 @@ fn extremes_of_a_rare_class_are_kept_where_there_are_genes_to_spare() {
         rare: 1,
         ..Settings::default()
     });
-    let clips = |command: &str, out: &str, more: &[&str]| {
+    let clips_in = |command: &str, out: &str, within: &str, more: &[&str]| {
         let run = p.run(command, out, &[&["--steps", "20"], more].concat());
         assert!(run.status.success(), "{}", text(&run.stderr));
-        let path = p.out(out).join("model.safetensors");
+        let path = p.out(out).join(within).join("model.safetensors");
         let (model, _) = yoto_gpu::model::panel_model::PanelModel::load(&path).expect("a model");
         let mut clips: Vec<_> = model.genes.into_iter().map(|g| (g.name, g.clip)).collect();
         clips.sort_by(|a, b| a.0.cmp(&b.0));
         clips
     };
+    let clips = |command: &str, out: &str, more: &[&str]| clips_in(command, out, "", more);
     let trained = clips("train", "a", &["--genes", "12"]);
     let panel = p.out("a/panel.csv").display().to_string();
     let given = clips("evaluate-panel", "b", &["--panel", &panel]);
@@ -374,4 +375,28 @@ fn extremes_of_a_rare_class_are_kept_where_there_are_genes_to_spare() {
         assert!(at_10.0 == at_8.0 && at_10.1 > at_8.1, "{at_10:?} {at_8:?}");
     }
     assert_eq!(given.len(), 12);
+    // a panel is treated as if it were the only one, whatever stands beside it
+    let small = ["--panel", "markers:8"];
+    let alone = clips("evaluate-panel", "d", &small);
+    let both = [&["--panel", "markers:30"], &small[..]].concat();
+    assert_eq!(alone, clips_in("evaluate-panel", "e", "markers8", &both));
+    let reports = ["d/metrics.json", "e/markers8/metrics.json"].map(|f| {
+        let bytes = std::fs::read(p.out(f)).expect("a report");
+        let all: Value = serde_json::from_slice(&bytes).expect("an object");
+        all["tasks"].clone()
+    });
+    assert_eq!(reports[0], reports[1]);
+    let large = clips_in("evaluate-panel", "f", "markers30", &both);
+    let wider = |a: &(String, f32)| large.iter().any(|b| a.0 == b.0 && b.1 > a.1);
+    assert!(
+        alone.iter().any(wider),
+        "the two are prepared alike: {large:?}"
+    );
+    let rows = std::fs::read_to_string(p.out("f/comparison.csv")).expect("a table");
+    let named: Vec<&str> = rows.lines().skip(1).map(|l| &l[..9]).collect();
+    assert_eq!(
+        named,
+        ["markers:3", "markers:8"],
+        "in the order that was asked for"
+    );
 }

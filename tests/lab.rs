@@ -109,7 +109,7 @@ fn class_means_are_those_of_the_counts_and_nothing_is_clipped() {
         let Targets::Classes(of) = &data.tasks[t].targets else {
             panic!("classes");
         };
-        for c in 0..profile.classes.len() {
+        for (c, wanted) in wanted.iter().enumerate() {
             let own = || (0..data.n_train).filter(|&cell| of[cell] as usize == c);
             let mut sums = vec![0.0; data.gene_index.len()];
             for &entry in own().flat_map(|cell| data.cells.cell(cell)) {
@@ -118,7 +118,7 @@ fn class_means_are_those_of_the_counts_and_nothing_is_clipped() {
             }
             let n = own().count() as f64;
             assert_eq!(profile.cells[c], own().count());
-            let wrong = |g: &usize| sums[*g] / n < 0.9 * wanted[c][*g];
+            let wrong = |g: &usize| sums[*g] / n < 0.9 * wanted[*g];
             clipped += (0..sums.len()).filter(wrong).count();
         }
     }

@@ -6,20 +6,22 @@ use super::network::NetworkArgs;
 use super::output::OutputArgs;
 use super::panel_choice::{GivenPanel, PanelChoice};
 use super::progress::Reporter;
-use super::ready::ready;
+use super::ready::{Ready, ready};
 use super::run::{Failure, Outcome};
 use super::source::SourceArgs;
 use super::stages::{self, Trained, Work, on_device, stop_on_signal};
 use crate::data::cells::TrainingData;
-use crate::error::DataError;
+use crate::error::{DataError, OutputError};
 use crate::gpu::pick;
 use crate::ops::Ops;
 use crate::report::comparison;
 use crate::report::files::{COMPARISON, Claim, RunDir};
-use crate::train::{self, settings::Settings};
+use crate::report::summary::Summary;
+use crate::train;
+use crate::train::settings::{Fit, Settings};
 use clap::Args;
 use serde::Serialize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Flags of `evaluate-panel`.
@@ -136,97 +138,52 @@ struct EvaluatePanel<'a> {
 
 impl Work for EvaluatePanel<'_> {
     fn run<O: Ops>(self, ops: &mut O, reporter: &mut Reporter) -> Result<Outcome, Failure> {
-        let Self {
-            args,
-            panels,
-            dir,
-            begin,
-        } = self;
-        let (c, output) = (&args.config, &args.output);
+        let (c, output, panels) = (&self.args.config, &self.args.output, self.panels);
+        let place = self.dir.path();
         let k = panels.iter().map(GivenPanel::size).max().unwrap_or(0);
-        let mut ready = ready(ops, &c.source, &c.network, k, dir.path(), reporter)?;
-        let var_names = ready.var_names.clone();
+        let data = ready(ops, &c.source, &c.network, k, place, reporter)?;
         // all panels are looked up before the first is trained
-        let mut all = Vec::with_capacity(panels.len());
+        let mut sizes = Vec::with_capacity(panels.len());
         for panel in panels {
-            let (settings, notices) = settings(c, panel, &ready.data, &var_names)?;
+            let (settings, notices) = settings(c, panel, &data.data, &data.var_names)?;
             let notices = panel.notices.iter().chain(&notices);
             notices.for_each(|n| reporter.say(&format!("note: {n}")));
-            all.push(settings);
+            sizes.push(settings.genes);
         }
-        ready.announce(&ops.info(), reporter);
+        data.announce(&ops.info(), reporter);
+        // values are clipped by whether a panel has genes to spare: each as if it were the only one
+        let n_out: usize = data.data.tasks.iter().map(|t| t.kind.width()).sum();
+        let spares = |k: usize| n_out <= c.network.recipe.spare_outputs(k);
+        let (like, others): (Vec<usize>, Vec<usize>) =
+            (0..panels.len()).partition(|&i| spares(sizes[i]) == spares(k));
         let stop = stop_on_signal();
-        let mut fits = Vec::with_capacity(all.len());
-        for (panel, settings) in panels.iter().zip(&all) {
-            reporter.say(&format!("{}: {} genes", panel.choice, settings.genes));
-            let fit = train::fit(ops, &ready.data, settings, None, false, &stop, &mut |p| {
-                reporter.epoch(p);
-            });
-            reporter.done();
-            fits.push([fit?]);
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
+        let config = data.config(c);
+        let mut begun = false;
+        let mut begin = || match std::mem::replace(&mut begun, true) {
+            true => Ok(()),
+            false => self.dir.begin(&config),
+        };
+        let mut done = self.train(ops, data, &like, &mut begin, &stop, reporter)?;
+        if let (Some(&i), false) = (others.first(), stop.load(Ordering::Relaxed)) {
+            let quiet = Reporter::new(true);
+            let data = ready(ops, &c.source, &c.network, sizes[i], place, &quiet)?;
+            done.extend(self.train(ops, data, &others, &mut begin, &stop, reporter)?);
         }
-        let labels = labels(panels);
-        let configs = panels.iter().map(|p| {
-            ready.config(&EvaluatePanelConfig {
-                panel: vec![p.choice.clone()],
-                ..c.clone()
-            })
-        });
-        let configs: Vec<_> = configs.collect();
-        let several = panels.len() > 1;
-        dir.begin(&ready.config(c))?;
-        let mut dirs = Vec::new();
-        for (label, config) in labels.iter().zip(&configs).take(fits.len()) {
-            let own = if several {
-                dir.within(label)?
-            } else {
-                dir.clone()
-            };
-            own.begin(config)?;
-            dirs.push(own);
-        }
-        let stopped = fits.iter().any(|f| f[0].stopped);
-        let folds = ready.folds.take().filter(|_| !stopped);
-        let device = ops.info();
-        let limits = c.flags.limits(c.max_mean, ready.data.transform);
-        let runs = fits.iter().zip(&dirs).zip(&configs).enumerate();
-        let runs: Vec<Trained> = runs
-            .map(|(i, ((fits, dir), config))| Trained {
-                dir,
-                out: match several {
-                    true => output.out.join(&labels[i]).display().to_string(),
-                    false => output.out.display().to_string(),
-                },
-                fits,
-                main: 0,
-                repeats: None,
-                rules: &all[i].rules,
-                limits,
-                config,
-            })
+        done.sort_by_key(|d| d.panel);
+        let stopped = done.iter().any(|d| d.stopped);
+        let name = |i: usize| panels[i].choice.to_string();
+        let rows: Vec<_> = done
+            .into_iter()
+            .map(|d| (name(d.panel), d.summary))
             .collect();
-        let summaries = stages::results(ready, &device, c.network.seed, &runs, |i| {
-            let Some(folds) = &folds else {
-                return Ok(None);
-            };
-            let settings = |data: &TrainingData| {
-                self::settings(c, &panels[i], data, &var_names).map(|(settings, _)| settings)
-            };
-            let reconstruct = c.source.reconstruct;
-            cross_validate(ops, folds, &settings, reconstruct, &stop, reporter).map(Some)
-        })?;
-        let names = panels.iter().map(|p| p.choice.to_string());
-        let rows: Vec<_> = names.zip(summaries).collect();
+        let several = panels.len() > 1;
         if several {
-            dir.write(COMPARISON, &comparison::csv(&rows)?)?;
+            self.dir.write(COMPARISON, &comparison::csv(&rows)?)?;
         }
         if stopped {
             reporter.say("stopped: the results are those of the best models so far");
         }
-        stages::done(begin, c.network.memory, reporter);
+        stages::done(self.begin, c.network.memory, reporter);
         let text = match (several, output.json) {
             (false, false) => rows.iter().map(|(_, s)| s.table()).collect(),
             (false, true) => rows.iter().map(|(_, s)| stages::json(s)).collect(),
@@ -237,6 +194,97 @@ impl Work for EvaluatePanel<'_> {
             text,
             stopped: stop.load(Ordering::Relaxed),
         })
+    }
+}
+
+/// A panel that was evaluated.
+struct Done {
+    /// Which one.
+    panel: usize,
+    summary: Summary,
+    /// Whether its training was stopped.
+    stopped: bool,
+}
+
+impl EvaluatePanel<'_> {
+    /// Trains and tests some of the panels on data that were prepared for them, until `stop` is set. `begin` is called
+    /// before anything is written.
+    fn train<O: Ops>(
+        &self,
+        ops: &mut O,
+        mut ready: Ready,
+        members: &[usize],
+        begin: &mut dyn FnMut() -> Result<(), OutputError>,
+        stop: &AtomicBool,
+        reporter: &mut Reporter,
+    ) -> Result<Vec<Done>, Failure> {
+        let (c, panels, several) = (&self.args.config, self.panels, self.panels.len() > 1);
+        let var_names = ready.var_names.clone();
+        let (mut fits, mut all) = (Vec::new(), Vec::new());
+        for &i in members {
+            let (settings, _) = settings(c, &panels[i], &ready.data, &var_names)?;
+            reporter.say(&format!("{}: {} genes", panels[i].choice, settings.genes));
+            let fit = train::fit(ops, &ready.data, &settings, None, false, stop, &mut |p| {
+                reporter.epoch(p);
+            });
+            reporter.done();
+            fits.push([fit?]);
+            all.push(settings);
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        begin()?;
+        let labels = labels(panels);
+        let (mut dirs, mut configs, mut outs) = (Vec::new(), Vec::new(), Vec::new());
+        for &i in &members[..fits.len()] {
+            let config = ready.config(&EvaluatePanelConfig {
+                panel: vec![panels[i].choice.clone()],
+                ..c.clone()
+            });
+            let (dir, out) = if several {
+                (
+                    self.dir.within(&labels[i])?,
+                    self.args.output.out.join(&labels[i]),
+                )
+            } else {
+                (self.dir.clone(), self.args.output.out.clone())
+            };
+            dir.begin(&config)?;
+            dirs.push(dir);
+            configs.push(config);
+            outs.push(out.display().to_string());
+        }
+        let stopped = fits.iter().any(|f| f[0].stopped);
+        let folds = ready.folds.take().filter(|_| !stopped);
+        let device = ops.info();
+        let limits = c.flags.limits(c.max_mean, ready.data.transform);
+        let run = |n: usize| Trained {
+            dir: &dirs[n],
+            out: outs[n].clone(),
+            fits: &fits[n],
+            main: 0,
+            repeats: None,
+            rules: &all[n].rules,
+            limits,
+            config: &configs[n],
+        };
+        let runs: Vec<Trained> = (0..fits.len()).map(run).collect();
+        let summaries = stages::results(ready, &device, c.network.seed, &runs, |n| {
+            let Some(folds) = &folds else {
+                return Ok(None);
+            };
+            let panel = &panels[members[n]];
+            let settings = |data: &TrainingData| Ok(self::settings(c, panel, data, &var_names)?.0);
+            let reconstruct = c.source.reconstruct;
+            cross_validate(ops, folds, &settings, reconstruct, stop, reporter).map(Some)
+        })?;
+        let done = |((&panel, fit), summary): ((&usize, &[Fit; 1]), Summary)| Done {
+            panel,
+            summary,
+            stopped: fit[0].stopped,
+        };
+        Ok(members.iter().zip(&fits).zip(summaries).map(done).collect())
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) struct Genes {
     pub(super) silent: Vec<u32>,
     /// Genes of the file with a value in any training cell.
     pub(super) detected: usize,
-    /// Considered genes with a value above the largest f16 in a training cell.
+    /// Genes that may be considered with a value above the largest f16 in a training cell.
     pub(super) capped: usize,
 }
 
@@ -156,7 +156,8 @@ pub(super) fn genes(
         inv_sd: pick(&|g| (1.0 / held[g].sqrt()) as f32),
         clip: pick(&|g| clip[g]),
     };
-    let capped = index.iter().filter(|g| above[**g as usize].get()).count();
+    let capped = (0..x.n_vars()).filter(|&g| named.allowed[g] && above[g].get());
+    let capped = capped.count();
     Ok(Genes {
         index,
         stats,

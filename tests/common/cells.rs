@@ -102,7 +102,7 @@ pub fn planted(
         for cell in 0..n_train {
             let (genes, values) = x.row(cell);
             let all = genes.iter().zip(values);
-            all.for_each(|(&g, &v)| add(cell, g as usize, v));
+            all.for_each(|(&g, &v)| add(cell, g as usize, quantise(v).to_f32()));
         }
         Ok::<(), ()>(())
     });
