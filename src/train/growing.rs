@@ -1,10 +1,10 @@
 //! A panel that grows gene by gene and keeps the laboratory's rules.
 //!
-//! Genes are taken by an order, the best first. Where that leads to too few genes or a class without its markers, since
-//! dear or crowded genes came first, as many of the first ones stay as allow for a whole panel, filled up by the genes
-//! that weigh least; those give way again to better ones as far as the rules allow. (Whether there is a panel at all is a
-//! knapsack problem of several dimensions: what is not found here may exist.) Under a budget a panel has as many of the k
-//! genes as it can: a gene more is worth more than a dearer one.
+//! Genes are taken by an order, the best first. Where dear or crowded genes keep others out so, genes are ordered by their
+//! place and by their weight, the share of the limits that they take; of several exchange rates of the two (the lightest
+//! genes first being the last one) that counts whose panel is worth most, the p-th of the order being worth
+//! 1 / (1 + p / k). (Whether there is a panel at all is a knapsack problem of several dimensions: what is not found here may
+//! exist.)
 use super::rules::{Load, Rules};
 use std::collections::HashMap;
 
@@ -13,6 +13,21 @@ const SLACK: f64 = 1e-9;
 
 /// Ways of weighing genes that are tried, for each load.
 const TRIES: usize = 8;
+
+/// Rates of exchange between places and weights that are tried.
+const RATES: i32 = 24;
+
+/// Panels, the best ones, that are improved gene by gene.
+const IMPROVED: usize = 4;
+
+/// How many genes a panel has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    /// As many as are asked for.
+    Exact,
+    /// At most as many.
+    UpTo,
+}
 
 /// A panel that grows.
 #[derive(Clone)]
@@ -112,22 +127,31 @@ impl<'a> Growing<'a> {
         }
     }
 
-    /// Whether it is a panel of k genes.
-    fn done(&self, k: usize) -> bool {
-        self.taken.len() == k && self.missing() == 0
+    /// Whether it is a panel of k genes, or of fewer where that will do.
+    fn done(&self, k: usize, size: Size) -> bool {
+        let enough = match size {
+            Size::Exact => self.taken.len() == k,
+            Size::UpTo => !self.taken.is_empty() && self.taken.len() <= k,
+        };
+        enough && self.missing() == 0
     }
 
-    /// Takes genes by `order`, places for the markers that are missing being kept free.
-    fn fill(&mut self, order: &[u32], k: usize) {
-        for &gene in order {
+    /// Takes genes by `order`, places for the markers that are missing being kept free. Whether none was passed over that
+    /// may be in.
+    fn fill(&mut self, order: impl IntoIterator<Item = u32>, k: usize) -> bool {
+        let mut all = true;
+        for gene in order {
             let room = k.saturating_sub(self.taken.len());
             if room == 0 {
                 break;
             }
             if (self.helps(gene) || room > self.missing()) && self.takes(gene) {
                 self.take(gene);
+            } else {
+                all &= !self.rules.allows(gene) || self.taken.contains(&gene);
             }
         }
+        all
     }
 
     /// How much of what is left of all loads a gene would take, each times its factor.
@@ -145,32 +169,25 @@ impl<'a> Growing<'a> {
         loads.map(share).sum()
     }
 
-    /// Takes the lightest markers that are missing, then the lightest genes.
-    fn fill_lightly(&mut self, order: &[u32], k: usize, factors: &[f64]) {
-        let weighed = order.iter().map(|&g| (self.weight(g, factors), g));
-        let mut light: Vec<(f64, u32)> = weighed.collect();
-        light.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let light: Vec<u32> = light.into_iter().map(|(_, g)| g).collect();
-        for &gene in &light {
-            if self.helps(gene) && self.takes(gene) {
-                self.take(gene);
-            }
-        }
-        self.fill(&light, k);
-    }
-
-    /// The panel with genes by their weight, those first; where that is none, a limit that is nearly reached counts for
-    /// more, again and again.
-    fn completed(&self, order: &[u32], k: usize) -> (Self, Vec<u32>) {
+    /// The panel with the lightest genes, markers before others, and what each load counted for: where there is no panel,
+    /// a limit that is nearly reached counts for more, again and again.
+    fn lightest(&self, order: &[u32], k: usize) -> (Self, Vec<f64>) {
         let mut factors = vec![1.0; self.loads.len()];
         let mut tries = 0;
         loop {
+            let weighed = order.iter().map(|&g| (self.weight(g, &factors), g));
+            let mut light: Vec<(f64, u32)> = weighed.collect();
+            light.sort_by(|a, b| a.0.total_cmp(&b.0));
             let mut panel = self.clone();
-            panel.fill_lightly(order, k, &factors);
+            for &(_, gene) in &light {
+                if panel.helps(gene) && panel.takes(gene) {
+                    panel.take(gene);
+                }
+            }
+            panel.fill(light.iter().map(|l| l.1), k);
             tries += 1;
-            if panel.done(k) || tries > TRIES * self.loads.len() {
-                let light = panel.taken[self.taken.len()..].to_vec();
-                return (panel, light);
+            if panel.done(k, Size::Exact) || tries > TRIES * self.loads.len() {
+                return (panel, factors);
             }
             let full = |l: usize| panel.loads[l] / panel.rules.loads[l].most;
             let fullest = (0..factors.len()).max_by(|&a, &b| full(a).total_cmp(&full(b)));
@@ -180,22 +197,26 @@ impl<'a> Growing<'a> {
         }
     }
 
-    /// Puts genes of `order` in the place of `light` ones that stand behind them, as far as the rules allow.
-    fn improve(&mut self, order: &[u32], light: Vec<u32>) {
-        let place: HashMap<u32, usize> = order.iter().zip(0..).map(|(&g, at)| (g, at)).collect();
+    /// Puts genes of `order` in the place of others that stand behind them, as far as the rules allow.
+    fn improve(&mut self, order: &[u32], place: &HashMap<u32, usize>) {
+        let at = |g: &u32| place.get(g).copied();
         let missing = self.missing();
-        let mut light: Vec<(usize, u32)> = light.into_iter().map(|g| (place[&g], g)).collect();
-        light.sort_unstable_by(|a, b| b.cmp(a));
+        let others = self
+            .taken
+            .iter()
+            .filter(|g| !self.rules.include.contains(g));
+        let mut behind: Vec<(usize, u32)> = others.filter_map(|g| Some((at(g)?, *g))).collect();
+        behind.sort_unstable_by(|a, b| b.cmp(a));
         for (at, &gene) in order.iter().enumerate() {
-            if light.first().is_none_or(|worst| worst.0 < at) {
+            if behind.first().is_none_or(|worst| worst.0 < at) {
                 break;
             }
             if self.taken.contains(&gene) || !self.rules.allows(gene) {
                 continue;
             }
-            for i in 0..light.len() {
-                let (behind, other) = light[i];
-                if behind < at {
+            for i in 0..behind.len() {
+                let (place, other) = behind[i];
+                if place < at {
                     break;
                 }
                 self.drop(other);
@@ -205,7 +226,7 @@ impl<'a> Growing<'a> {
                     self.drop(gene);
                     self.take(other);
                 } else if fits {
-                    light.remove(i);
+                    behind.remove(i);
                     break;
                 }
             }
@@ -213,11 +234,11 @@ impl<'a> Growing<'a> {
     }
 }
 
-/// `k` genes that keep all rules: those that are always in, then by `order`; fewer where a budget allows no more.
+/// A panel of `k` genes that keeps all rules: those that are always in, then by `order`.
 ///
 /// # Errors
 /// Where none is found, how many genes the largest panel has that was.
-pub(super) fn grow(rules: &Rules, order: &[u32], k: usize) -> Result<Vec<u32>, usize> {
+pub(super) fn grow(rules: &Rules, order: &[u32], k: usize, size: Size) -> Result<Vec<u32>, usize> {
     let mut always = Growing::new(rules);
     for &gene in &rules.include {
         if always.broken_by(gene).is_some() {
@@ -226,44 +247,45 @@ pub(super) fn grow(rules: &Rules, order: &[u32], k: usize) -> Result<Vec<u32>, u
         always.take(gene);
     }
     let mut plain = always.clone();
-    plain.fill(order, k);
-    if plain.done(k) {
+    let none_passed_over = plain.fill(order.iter().copied(), k);
+    if plain.done(k, Size::Exact) && none_passed_over {
         return Ok(plain.taken);
     }
-    let first = &plain.taken[always.taken.len()..];
-    let with = |n: usize, k: usize| {
-        let mut panel = always.clone();
-        first[..n].iter().for_each(|&g| panel.take(g));
-        panel.completed(order, k)
-    };
-    let mut best = with(0, k);
-    let mut k = k;
-    if !best.0.done(k) {
-        let whole = [&plain, &best.0].into_iter().filter(|p| p.missing() == 0);
-        let most = whole.map(|p| p.taken.len()).max().unwrap_or(0);
-        if rules.costs.is_empty() || most == 0 {
-            return Err(most);
-        }
-        if plain.done(most) {
-            return Ok(plain.taken);
-        }
-        (k, best) = (most, with(0, most));
+    let (light, factors) = always.lightest(order, k);
+    if !light.done(k, size) && !plain.done(k, size) {
+        let whole = [&plain, &light].into_iter().filter(|p| p.missing() == 0);
+        return Err(whole.map(|p| p.taken.len()).max().unwrap_or(0));
     }
-    let (mut from, mut to) = (0, first.len());
-    while to - from > 1 {
-        let middle = usize::midpoint(from, to);
-        let found = with(middle, k);
-        if found.0.done(k) {
-            (from, best) = (middle, found);
-        } else {
-            to = middle;
-        }
-    }
-    let (mut panel, light) = best;
-    panel.improve(order, light);
-    let mut taken = panel.taken;
     let place: HashMap<u32, usize> = order.iter().zip(0..).map(|(&g, at)| (g, at)).collect();
-    taken[rules.include.len()..].sort_by_key(|g| place[g]);
+    let worth = |at: usize| 1.0 / (1.0 + at as f64 / k as f64);
+    let of = |panel: &Growing| -> f64 {
+        let places = panel.taken.iter().filter_map(|g| place.get(g));
+        places.map(|&at| worth(at)).sum()
+    };
+    let weights: Vec<f64> = order.iter().map(|&g| always.weight(g, &factors)).collect();
+    let by_rate = |rate: f64| {
+        let keys = weights
+            .iter()
+            .enumerate()
+            .map(|(at, w)| worth(at) - rate * w);
+        let mut keys: Vec<(f64, u32)> = keys.zip(order.iter().copied()).collect();
+        keys.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut panel = always.clone();
+        panel.fill(keys.into_iter().map(|(_, g)| g), k);
+        panel
+    };
+    let rated = (0..RATES).map(|i| by_rate(0.03 * 1.8f64.powi(i)));
+    let mut all: Vec<Growing> = [plain, light].into_iter().chain(rated).collect();
+    all.retain(|p| p.done(k, size));
+    all.sort_by(|a, b| of(b).total_cmp(&of(a)));
+    all.dedup_by(|a, b| of(a) == of(b));
+    all.truncate(IMPROVED);
+    all.iter_mut().for_each(|p| p.improve(order, &place));
+    let Some(best) = all.into_iter().max_by(|a, b| of(a).total_cmp(&of(b))) else {
+        return Err(0);
+    };
+    let mut taken = best.taken;
+    taken[rules.include.len()..].sort_by_key(|g| place.get(g).copied());
     Ok(taken)
 }
 
@@ -303,6 +325,16 @@ mod tests {
         rules.loads.iter().all(within)
             && rules.families.iter().all(few)
             && (rules.least_markers == 0 || (0..rules.classes.len()).all(marks))
+    }
+
+    /// With a budget up to k genes, else k.
+    fn grow(rules: &Rules, order: &[u32], k: usize) -> Result<Vec<u32>, usize> {
+        let size = if rules.costs.is_empty() {
+            Size::Exact
+        } else {
+            Size::UpTo
+        };
+        super::grow(rules, order, k, size)
     }
 
     #[test]
@@ -408,10 +440,10 @@ mod tests {
                 );
             }
             let mut plain = Growing::new(&rules);
-            plain.fill(&order, k);
+            plain.fill(order.iter().copied(), k);
             there += usize::from(exists);
             missed += usize::from(exists && found.is_err());
-            repaired += usize::from(found.is_ok() && !plain.done(k));
+            repaired += usize::from(found.is_ok() && !plain.done(k, Size::Exact));
         }
         assert!(there > 200 && repaired > 50, "{there} {repaired}");
         assert!(missed * 100 <= there, "{missed} of {there}");

@@ -197,7 +197,7 @@ pub fn apply(
     };
     Ok((sizes != left).then(|| {
         format!(
-            "the rules allow panels of {} genes, not of {}",
+            "under the rules panels have {} genes, not {}",
             text(left.clone()),
             text(sizes.into_iter().filter(|k| !left.contains(k)).collect())
         )

@@ -1,5 +1,5 @@
 //! The laboratory's rules, and the choice of a panel that keeps them.
-use super::growing::{Growing, grow};
+use super::growing::{Growing, Size, grow};
 use crate::error::DataError;
 
 /// Genes of which a panel may hold only so many.
@@ -90,8 +90,7 @@ impl Rules {
     /// `k` genes that keep all rules, by `order`, genes that are always in before all; `None` where none was found.
     #[must_use]
     pub fn choose(&self, order: &[u32], k: usize) -> Option<Vec<u32>> {
-        let panel = grow(self, order, k).ok()?;
-        (panel.len() == k).then_some(panel)
+        grow(self, order, k, Size::Exact).ok()
     }
 
     /// As [`Rules::choose`], and where the order has no such panel the standing one; ascending.
@@ -168,7 +167,12 @@ impl Rules {
                 );
             }
         }
-        let most = match grow(self, order, k) {
+        let size = if self.costs.is_empty() {
+            Size::Exact
+        } else {
+            Size::UpTo
+        };
+        let most = match grow(self, order, k, size) {
             Ok(panel) => return Ok(panel),
             Err(most) => most,
         };
