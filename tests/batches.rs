@@ -24,11 +24,19 @@ const GENES: usize = 60;
 
 /// 600 cells, of which the first batch has 360, and as many of each class in every batch.
 fn cells(batch: Option<&str>, seed: u64) -> (TrainingData, SealedTest) {
+    cells_of(batch, seed, &[])
+}
+
+/// The same, without the last class in some batches.
+fn cells_of(batch: Option<&str>, seed: u64, lacking: &[usize]) -> (TrainingData, SealedTest) {
     let (mut random, n) = (Random(seed), 600);
     let (mut indptr, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
     let (mut classes, mut batches) = (Vec::new(), Vec::new());
     for i in 0..n {
-        let (class, batch) = (i % CLASSES, [0, 0, 0, 1, 2][i / CLASSES % 5]);
+        let (mut class, batch) = (i % CLASSES, [0, 0, 0, 1, 2][i / CLASSES % 5]);
+        if class == CLASSES - 1 && lacking.contains(&batch) {
+            class = i / CLASSES % (CLASSES - 1);
+        }
         for g in 0..GENES {
             let (marker, decoy) = (g < CLASSES, (CLASSES..2 * CLASSES).contains(&g));
             let own = g % CLASSES == class;
@@ -178,4 +186,26 @@ fn a_whole_run_holds_and_says_how_well() {
     }
     println!("worst batch, mean of 3: {with:.3} with --batch, {without:.3} without");
     assert!(with > without + 0.1, "{with} {without}");
+}
+
+#[test]
+fn markers_of_a_class_that_a_batch_lacks_are_found() {
+    let rounds = || Recipe {
+        ranking: false,
+        select_steps: 0,
+        ..Recipe::default()
+    };
+    for lacking in [1, 0] {
+        let there = (1..=6).filter(|&seed| {
+            let (data, _) = cells_of(Some("batch"), seed, &[lacking]);
+            let fit = run(&data, rounds());
+            let genes: Vec<u32> = fit.model.genes.iter().map(|g| g.index).collect();
+            found(genes.iter().copied()).1 == 0 && genes.contains(&(CLASSES as u32 - 1))
+        });
+        let there = there.count();
+        assert!(
+            there >= 5,
+            "{there} of 6 without the class in batch {lacking}"
+        );
+    }
 }

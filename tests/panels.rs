@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use yoto_gpu::cpu::Cpu;
-use yoto_gpu::data::cells::TrainingData;
+use yoto_gpu::data::cells::{Targets, TrainingData};
 use yoto_gpu::data::dataset::Csr;
 use yoto_gpu::data::packed::{Packed, unpack};
 use yoto_gpu::report::repeats::Repeats;
@@ -372,4 +372,50 @@ fn fit_all_epochs(data: &TrainingData, s: &Settings) -> u64 {
     let mut on_epoch = |_: Progress| seen += 1;
     fit_all(&mut cpu, data, s, 3, None, false, &stop, &mut on_epoch).unwrap();
     seen
+}
+
+#[test]
+fn a_run_goes_on_with_the_rules_and_labels_that_it_began_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint.bin");
+    let data = planted(120, 40, 60, 4, 1 << 20, 3);
+    let with_cost = |cost: f64| {
+        let mut s = settings(8, &[]);
+        let lab = Lab {
+            costs: [("gene7".to_string(), cost)].into(),
+            budget: Some(20.0),
+            ..Lab::default()
+        };
+        apply(&mut s, &data, rules(&data, &lab).unwrap(), false).unwrap();
+        s
+    };
+    let resumed = |data: &TrainingData, s: &Settings| {
+        run(data, &with_cost(2.0), 1, Some(&path), false, 3);
+        let (mut cpu, stop) = (Cpu::<f32>::default(), AtomicBool::new(false));
+        let mut silent = |_: Progress| ();
+        let found = fit_all(&mut cpu, data, s, 1, Some(&path), true, &stop, &mut silent);
+        found.map(|_| ()).map_err(|e| e.to_string())
+    };
+    assert_eq!(resumed(&data, &with_cost(2.0)), Ok(()));
+    let other = resumed(&data, &with_cost(3.0)).unwrap_err();
+    assert!(other.contains("other settings, data"), "{other}");
+    // the same shape, one label changed
+    let mut relabelled = data.clone();
+    if let Targets::Classes(y) = &mut relabelled.tasks[0].targets {
+        y.swap(0, 1);
+    }
+    run(&data, &with_cost(2.0), 1, Some(&path), false, 3);
+    let (mut cpu, stop) = (Cpu::<f32>::default(), AtomicBool::new(false));
+    let s = with_cost(2.0);
+    let found = fit_all(
+        &mut cpu,
+        &relabelled,
+        &s,
+        1,
+        Some(&path),
+        true,
+        &stop,
+        &mut |_| (),
+    );
+    assert!(found.is_err_and(|e| e.to_string().contains("other settings, data")));
 }

@@ -99,13 +99,4 @@ impl Layout {
             len: end,
         }
     }
-    /// All weights when `n_in` inputs are in use.
-    #[must_use]
-    pub fn weight_range(&self, n_in: usize) -> Place {
-        let offset = self.bias_range().len;
-        Place {
-            offset,
-            len: self.weights[0].offset + n_in * self.shape.width() - offset,
-        }
-    }
 }

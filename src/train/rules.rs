@@ -182,7 +182,11 @@ impl Rules {
         }
         let mut active: Vec<&str> = Vec::new();
         let names = self.families.iter().map(|f| f.name.as_str());
-        active.extend(names.chain(self.loads.iter().map(|l| l.name.as_str())));
+        active.extend(names);
+        // a limit in each of many classes is one rule
+        let flag = |l: &'_ Load| l.name.split(" in ").next().unwrap_or_default().len();
+        active.extend(self.loads.iter().map(|l| &l.name[..flag(l)]));
+        active.dedup();
         if self.least_markers > 0 {
             active.push("--min-markers-per-class");
         }

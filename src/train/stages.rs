@@ -27,7 +27,7 @@ impl Stage {
     }
 }
 
-/// Panels' networks; slots ascend by gene within the first `kept` and within the rest.
+/// Panels' networks; slots ascend by gene within the first `kept`, and go by gain within the rest.
 #[derive(Debug)]
 pub(super) struct Panel {
     pub net: Net,
