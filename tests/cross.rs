@@ -5,6 +5,7 @@ use std::process::Command;
 use yoto_gpu::data::dataset::{Column, Csr, Dataset};
 use yoto_gpu::data::folds::leave_one_out;
 use yoto_gpu::data::prepare::{InputChoice, Prepared, prepare};
+use yoto_gpu::data::rare::RareClasses;
 use yoto_gpu::data::split::{SplitSettings, split};
 
 /// 60 cells of donors a (10), b (20), c (24) and 6 without; class z only in donor a.
@@ -124,6 +125,26 @@ fn groups_that_stay_together_stay_on_one_side_of_a_fold() {
     let folds = leave_one_out(&prepared, "donor", &few).unwrap();
     let why = folds[0].apply(prepared.clone(), &few).unwrap_err();
     assert!(why.contains("--group-by"), "{why}");
+}
+
+#[test]
+fn folds_have_the_classes_that_the_whole_run_has() {
+    // class z is of one donor alone: rare where donors stay together
+    for (rare_classes, n) in [(RareClasses::Drop, 2), (RareClasses::Keep, 3)] {
+        let base = SplitSettings {
+            group_by: Some("donor".into()),
+            rare_classes,
+            ..SplitSettings::default()
+        };
+        let prepared = prepared();
+        let (whole, ..) = split(prepared.clone(), &base).unwrap();
+        assert_eq!(whole.tasks[0].kind.width(), n);
+        for fold in leave_one_out(&prepared, "donor", &base).unwrap() {
+            let (own, settings) = fold.apply(prepared.clone(), &base).unwrap();
+            let (data, ..) = split(own, &settings).unwrap();
+            assert_eq!(data.tasks[0].kind.width(), n, "{}", fold.group);
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 use super::progress::Reporter;
 use super::ready::Folds;
 use super::run::Failure;
-use crate::data::cells::{Targets, TrainingData};
+use crate::data::cells::{Targets, Task, TrainingData};
 use crate::data::components::with_components;
 use crate::data::prepare::Prepared;
 use crate::data::split::{SplitSettings, split};
@@ -120,14 +120,10 @@ pub(super) fn cross_validate<O: Ops>(
 
 /// For each task whether a training cell is of each class.
 fn known_classes(data: &TrainingData) -> Vec<Vec<bool>> {
-    let of = |task: &crate::data::cells::Task| {
-        let mut known = vec![false; task.kind.width()];
-        if let Targets::Classes(labels) = &task.targets {
-            for &y in labels[..data.n_train].iter().filter(|y| **y != MISSING) {
-                known[y as usize] = true;
-            }
-        }
-        known
+    let of = |task: &Task| {
+        // all training cells, not those of a stream that stay in memory
+        let own = data.profiles.iter().find(|p| p.label == task.name);
+        own.map_or(Vec::new(), |p| p.cells.iter().map(|&n| n > 0).collect())
     };
     data.tasks.iter().map(of).collect()
 }

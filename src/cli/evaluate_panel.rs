@@ -170,7 +170,7 @@ impl Work for EvaluatePanel<'_> {
             done.extend(self.train(ops, data, &others, &mut begin, &stop, reporter)?);
         }
         done.sort_by_key(|d| d.panel);
-        let stopped = done.iter().any(|d| d.stopped);
+        let stopped = done.len() < panels.len() || done.iter().any(|d| d.stopped);
         let name = |i: usize| panels[i].choice.to_string();
         let rows: Vec<_> = done
             .into_iter()

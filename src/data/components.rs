@@ -99,6 +99,16 @@ impl Components {
             }
         }
         let (variance, turn) = eigen(&gram, width);
+        let least = variance.first().map_or(0.0, |v| v * 1e-10);
+        let varying = variance.iter().filter(|v| **v > least).count();
+        if n > varying {
+            return Err(DataError::new(
+                format!(
+                    "--reconstruct {n}: the {genes} genes vary in {varying} directions over the training cells"
+                ),
+                format!("ask for 1 to {varying}"),
+            ));
+        }
         let mut loadings = vec![0.0f32; genes * n];
         for (row, own) in basis.chunks_exact(width).zip(loadings.chunks_exact_mut(n)) {
             for (d, l) in own.iter_mut().enumerate() {

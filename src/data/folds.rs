@@ -1,13 +1,15 @@
 //! Splits that leave one group of cells out at a time, for cross-validation.
-use super::assign::{Assignment, by_strata, column, grouped, strata};
-use super::cells::Targets;
+use super::assign::{Assignment, by_strata, column, grouped, may_train, parts, strata};
+use super::cells::{Targets, Task};
 use super::dataset::Column;
 use super::prepare::Prepared;
 use super::random::SplitMix;
+use super::rare::{self, RareClasses};
 use super::split::SplitSettings;
 use crate::error::DataError;
 use crate::ops::MISSING;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// The column that holds a fold's split: no column of a file that was read for something else.
 const COLUMN: &str = "fold of --cross-validate";
@@ -19,6 +21,8 @@ pub struct Fold {
     pub group: String,
     /// Which rows of the file are its cells; they and some of the others are tested on.
     pub members: Vec<bool>,
+    /// Labels with rare classes as the whole data have them, where any were dropped or merged.
+    tasks: Option<Arc<Vec<Task>>>,
     /// Whether its training cells are of one batch: then there is none to hold across.
     one_batch: bool,
     /// What the user should know of it.
@@ -38,10 +42,14 @@ impl Fold {
         base: &SplitSettings,
     ) -> Result<(Prepared, SplitSettings), String> {
         prepared.columns.insert(COLUMN.into(), self.sides.clone()?);
+        if let Some(tasks) = &self.tasks {
+            prepared.tasks.clone_from(tasks);
+        }
         let settings = SplitSettings {
             split_by: Some(COLUMN.into()),
             group_by: None,
             batch: base.batch.clone().filter(|_| !self.one_batch),
+            rare_classes: RareClasses::Keep,
             ..base.clone()
         };
         Ok((prepared, settings))
@@ -60,7 +68,25 @@ pub fn leave_one_out(
     settings: &SplitSettings,
 ) -> Result<Vec<Fold>, DataError> {
     let (names, codes, _) = column(&prepared.columns, name, "--cross-validate")?;
-    let tasks = &prepared.tasks;
+    let mut handled = None;
+    if settings.rare_classes != RareClasses::Keep {
+        // which classes there are is the same in every fold, and as in the run beside them
+        let mut tasks = prepared.tasks.clone();
+        let (needed, groups) = parts(&prepared.columns, settings)?;
+        let all: Vec<u32> = (0..codes.len() as u32).collect();
+        let cells = may_train(&all, &prepared.columns, settings)?;
+        let (choice, mut told) = (settings.rare_classes, Vec::new());
+        rare::handle(
+            &mut tasks,
+            &cells,
+            needed,
+            groups.as_deref(),
+            choice,
+            &mut told,
+        )?;
+        handled = Some(Arc::new(tasks));
+    }
+    let tasks = handled.as_deref().unwrap_or(&prepared.tasks);
     let labelled = |i: usize| {
         settings.unlabelled
             || tasks.iter().any(|t| match &t.targets {
@@ -81,7 +107,7 @@ pub fn leave_one_out(
         Some(by) => Some(column(&prepared.columns, by, "--batch")?.1),
         None => None,
     };
-    let (mut folds, parts) = (Vec::new(), ["train", "validation", "test"]);
+    let (mut folds, sides_of) = (Vec::new(), ["train", "validation", "test"]);
     for (group, name) in names.iter().enumerate() {
         let inside = |cell: &u32| codes[*cell as usize] as usize == group;
         let mut others: Vec<u32> = cells.iter().copied().filter(|c| !inside(c)).collect();
@@ -95,7 +121,8 @@ pub fn leave_one_out(
         let mut random = SplitMix::new(settings.seed);
         let sides = match &kept_together {
             Some((by, of)) => {
-                let own: HashSet<u32> = own.clone().map(|&c| of[c as usize]).collect();
+                let own = own.clone().map(|&c| of[c as usize]);
+                let own: HashSet<u32> = own.filter(|&g| g != MISSING).collect();
                 let before = others.len();
                 others.retain(|&c| !own.contains(&of[c as usize]));
                 if others.len() < before {
@@ -143,13 +170,14 @@ pub fn leave_one_out(
             }
             own.for_each(|&r| of[r as usize] = Some(2));
             Column::Categorical {
-                categories: parts.map(String::from).into(),
+                categories: sides_of.map(String::from).into(),
                 codes: of,
             }
         };
         folds.push(Fold {
             group: name.clone(),
             members,
+            tasks: handled.clone(),
             one_batch,
             notices,
             sides: sides.map(column),
@@ -158,9 +186,9 @@ pub fn leave_one_out(
     if folds.len() < 2 {
         return Err(DataError::new(
             format!(
-                "{}: the labelled cells have {} values of {name:?} (--cross-validate)",
+                "{}: the labelled cells can be left out by {} values of {name:?} (--cross-validate)",
                 prepared.path,
-                names.len().min(1)
+                folds.len()
             ),
             "name a column with two values or more, such as the donor",
         ));

@@ -57,6 +57,9 @@ pub struct Known {
     pub most: f64,
 }
 
+/// What a bound of a flag may be missed by: values are in single precision, and devices differ in their last digits.
+const ROUNDING: f64 = 1e-5;
+
 /// What is said of a cell besides its prediction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flag {
@@ -105,15 +108,17 @@ impl Calibration {
     /// numbers) and its distance.
     #[must_use]
     pub fn flag(&self, t: usize, class: Option<(f32, f32)>, distance: f32) -> Flag {
+        // many cells may have one and the same value, the quantile itself: rounding flags none of them
+        let below = |x: f64, bound: f64| x < bound - ROUNDING * bound.abs().max(1.0);
         let own = self.of(t);
-        let far = self
-            .known
-            .as_ref()
-            .is_some_and(|k| f64::from(distance) > k.most);
+        let known = self.known.as_ref();
+        let far = known.is_some_and(|k| below(-f64::from(distance), -k.most));
         match class {
             _ if far => Flag::Unlike,
-            Some((_, e)) if own.least_evidence.is_some_and(|l| f64::from(e) < l) => Flag::Unlike,
-            Some((p, _)) if f64::from(p) < own.least_probability => Flag::Uncertain,
+            Some((_, e)) if own.least_evidence.is_some_and(|l| below(f64::from(e), l)) => {
+                Flag::Unlike
+            }
+            Some((p, _)) if below(f64::from(p), own.least_probability) => Flag::Uncertain,
             _ => Flag::Ok,
         }
     }
@@ -140,5 +145,42 @@ impl Calibration {
         Err(ModelError::Broken(
             "its calibration does not fit its genes and tasks".into(),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The flag of a cell (probability, evidence, distance) where these are the bounds.
+    fn flag(p: f64, evidence: f64, distance: f64, cell: [f64; 3]) -> Flag {
+        let calibration = Calibration {
+            detected_genes: None,
+            cells: 100,
+            tasks: vec![Certainty {
+                temperature: 1.0,
+                least_probability: p,
+                least_evidence: Some(evidence),
+            }],
+            known: Some(Known {
+                centres: Vec::new(),
+                inv_variance: Vec::new(),
+                most: distance,
+            }),
+        };
+        let [p, e, d] = cell.map(|x| x as f32);
+        calibration.flag(0, Some((p, e)), d)
+    }
+
+    #[test]
+    fn cells_at_the_bound_are_not_flagged_for_their_last_digit() {
+        for i in 1..200 {
+            let [p, e, d] = [i as f64 / 201.3, 3.7 * i as f64, 0.37 * i as f64];
+            assert_eq!(flag(p, e, d, [p, e, d]), Flag::Ok, "{p}");
+            assert_eq!(flag(p, -e, d, [p, -e, d]), Flag::Ok, "{p}");
+            assert_eq!(flag(p, e, d, [p - 1e-3, e, d]), Flag::Uncertain);
+            assert_eq!(flag(p, e, d, [p, e * 0.999, d]), Flag::Unlike);
+            assert_eq!(flag(p, e, d, [p, e, d * 1.001 + 1e-3]), Flag::Unlike);
+        }
     }
 }

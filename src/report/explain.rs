@@ -183,15 +183,24 @@ fn of_classes(values: &[f32], labels: &[u32], classes: &[String]) -> Vec<OfClass
         }
         tie += len;
     }
+    let (mut cells, mut sums, mut having) = (
+        vec![0usize; classes.len()],
+        vec![0.0f64; classes.len()],
+        vec![0usize; classes.len()],
+    );
+    for &i in &order {
+        let c = labels[i] as usize;
+        cells[c] += 1;
+        sums[c] += f64::from(values[i]);
+        having[c] += usize::from(values[i] != 0.0);
+    }
     let one = |(c, class): (usize, &String)| {
-        let own = || order.iter().filter(move |&&i| labels[i] as usize == c);
-        let cells = own().count();
-        let (m, rest) = (cells as f64, n - cells as f64);
+        let (m, rest) = (cells[c] as f64, n - cells[c] as f64);
         OfClass {
             class: class.clone(),
-            cells,
-            mean: own().map(|&i| f64::from(values[i])).sum::<f64>() / m,
-            detected: own().filter(|&&i| values[i] != 0.0).count() as f64 / m,
+            cells: cells[c],
+            mean: sums[c] / m,
+            detected: having[c] as f64 / m,
             auroc: (ranks[c] - m * (m + 1.0) / 2.0) / (m * rest),
             recall: f64::NAN,
             recall_without: f64::NAN,

@@ -101,7 +101,7 @@ impl Order {
         };
         let names: Vec<String> = panel.iter().map(|&g| name(g)).collect();
         let others: Vec<&str> = names.iter().map(String::as_str).collect();
-        let ordered = |g: usize| one(g, data, &profiles[0], how, &others);
+        let ordered = |g: usize| one(g, data, profiles, how, &others);
         let classes = profiles.iter().flat_map(|p| {
             let of = |c: usize| InClass {
                 label: p.label.clone(),
@@ -120,15 +120,30 @@ impl Order {
     }
 }
 
-fn one(g: usize, data: &TrainingData, p: &Profile, how: &Ordering, others: &[&str]) -> GeneOrder {
+fn one(
+    g: usize,
+    data: &TrainingData,
+    profiles: &[Profile],
+    how: &Ordering,
+    others: &[&str],
+) -> GeneOrder {
+    let p = &profiles[0];
     let index = data.gene_index[g];
     let cells = p.cells.iter().sum::<usize>().max(1) as f64;
     let over_all = |by_class: &[Vec<f32>]| {
         let each = by_class.iter().zip(&p.cells);
         (each.map(|(c, &n)| f64::from(c[g]) * n as f64).sum::<f64>() / cells) as f32
     };
-    let ((mean_class, mean), (detected_class, detected)) =
-        (p.highest_mean(g), p.highest_detected(g));
+    // rules bind in the classes of every label, and so do flags
+    let highest = |of: &dyn Fn(&Profile) -> (usize, f32)| -> (f32, String) {
+        let all = profiles.iter().map(|p| (p, of(p)));
+        let most = all.reduce(|best, x| if x.1.1 > best.1.1 { x } else { best });
+        most.map_or((0.0, String::new()), |(p, (class, x))| {
+            (x, p.classes[class].clone())
+        })
+    };
+    let highest_mean = highest(&|p| p.highest_mean(g));
+    let highest_detected = highest(&|p| p.highest_detected(g));
     let (gene, symbol) = (data.gene_names[g].clone(), how.ids.symbol(index));
     GeneOrder {
         index,
@@ -136,9 +151,15 @@ fn one(g: usize, data: &TrainingData, p: &Profile, how: &Ordering, others: &[&st
         symbol: symbol.map(str::to_owned),
         mean: over_all(&p.mean),
         detected: over_all(&p.detected),
-        highest_mean: (mean, p.classes[mean_class].clone()),
-        highest_detected: (detected, p.classes[detected_class].clone()),
-        flags: flags(how.limits, mean, detected, symbol.unwrap_or(&gene), others),
+        flags: flags(
+            how.limits,
+            highest_mean.0,
+            highest_detected.0,
+            symbol.unwrap_or(&gene),
+            others,
+        ),
+        highest_mean,
+        highest_detected,
         gene,
     }
 }
@@ -167,10 +188,11 @@ fn candidates(
         let (order, gain) = (ordered(g), beside.gain);
         let left = fit.left.iter().filter(|l| l.gene == g as u32);
         let reason = match rules.against(&ranked, g as u32) {
-            Some(rule) => format!(
+            Some(rule) if rule.contains("mean") || rule.contains("crowding") => format!(
                 "left out by {rule}; highest class mean {:.3} ({})",
                 order.highest_mean.0, order.highest_mean.1
             ),
+            Some(rule) => format!("left out by {rule}"),
             None if nearest.1.abs() >= REDUNDANT => {
                 format!("redundant with {} (r = {:.2})", nearest.0, nearest.1)
             }

@@ -6,7 +6,7 @@
 //! 1 / (1 + p / k). (Whether there is a panel at all is a knapsack problem of several dimensions: what is not found here may
 //! exist.)
 use super::rules::{Load, Rules};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Sums may exceed their limit by this share: decimal costs add up to a little more or less in binary.
 const SLACK: f64 = 1e-9;
@@ -200,37 +200,43 @@ impl<'a> Growing<'a> {
     /// Puts genes of `order` in the place of others that stand behind them, as far as the rules allow.
     fn improve(&mut self, order: &[u32], place: &HashMap<u32, usize>) {
         let at = |g: &u32| place.get(g).copied();
-        let missing = self.missing();
-        let others = self
-            .taken
-            .iter()
-            .filter(|g| !self.rules.include.contains(g));
+        let include: HashSet<u32> = self.rules.include.iter().copied().collect();
+        let mut inside: HashSet<u32> = self.taken.iter().copied().collect();
+        let others = self.taken.iter().filter(|g| !include.contains(g));
         let mut behind: Vec<(usize, u32)> = others.filter_map(|g| Some((at(g)?, *g))).collect();
         behind.sort_unstable_by(|a, b| b.cmp(a));
         for (at, &gene) in order.iter().enumerate() {
             if behind.first().is_none_or(|worst| worst.0 < at) {
                 break;
             }
-            if self.taken.contains(&gene) || !self.rules.allows(gene) {
+            if inside.contains(&gene) || !self.rules.allows(gene) {
                 continue;
             }
-            for i in 0..behind.len() {
-                let (place, other) = behind[i];
-                if place < at {
-                    break;
-                }
+            let mut worse = behind.iter().take_while(|(place, _)| *place > at);
+            if let Some(i) = worse.position(|&(_, other)| self.may_replace(gene, other)) {
+                let (_, other) = behind.remove(i);
                 self.drop(other);
-                let fits = self.broken_by(gene).is_none();
-                self.take(if fits { gene } else { other });
-                if fits && self.missing() > missing {
-                    self.drop(gene);
-                    self.take(other);
-                } else if fits {
-                    behind.remove(i);
-                    break;
-                }
+                self.take(gene);
+                inside.remove(&other);
+                inside.insert(gene);
             }
         }
+    }
+
+    /// Whether the rules hold with a gene in the place of another one.
+    fn may_replace(&self, gene: u32, other: u32) -> bool {
+        let fits = |(l, sum): (&Load, &f64)| {
+            sum - l.each[other as usize] + l.each[gene as usize] <= l.most + l.most * SLACK
+        };
+        if !self.rules.loads.iter().zip(&self.loads).all(fits) {
+            return false;
+        }
+        let of = |gene: u32| self.of.get(&gene).map_or(&[][..], Vec::as_slice);
+        let fits =
+            |f: &usize| self.families[*f] < self.rules.families[*f].most || of(other).contains(f);
+        let least = self.rules.least_markers;
+        let needed = self.class(other).filter(|&c| self.markers[c] <= least);
+        of(gene).iter().all(fits) && needed.is_none_or(|c| self.class(gene) == Some(c))
     }
 }
 

@@ -132,6 +132,7 @@ pub fn made_up(
                     calibration: (3..10)
                         .map(|b| Bin {
                             from: f64::from(b) / 10.0,
+                            to: Some(f64::from(b + 1) / 10.0),
                             cells: 10,
                             confidence: f64::from(b) / 10.0 + 0.05,
                             accuracy: f64::from(b) / 10.0,

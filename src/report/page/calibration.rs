@@ -48,7 +48,7 @@ pub(super) fn write(w: &mut Writer, task: &str, bins: &[Bin]) -> Drawn {
                 false,
                 &format!("Reliability diagram of {}", plain(task)),
                 &words.join(" "),
-                "Mean probability of the predictions in each tenth against the share that is right; the larger a \
+                "Mean probability of the predictions in each bin against the share that is right; the larger a \
                  point, the more cells. Of few cells, a point says little.",
             )?;
             w.plot(
@@ -86,7 +86,7 @@ fn reliability(bins: &[Bin]) -> Drawn<Sheet> {
     })
 }
 
-/// Number of cells in each tenth of the probability.
+/// Number of cells in each bin of the probability.
 fn sureness(bins: &[Bin]) -> Drawn<Sheet> {
     let most = bins.iter().map(|b| b.cells).max().unwrap_or(1).max(1) as f64;
     let axes = Axes::new(
@@ -99,7 +99,8 @@ fn sureness(bins: &[Bin]) -> Drawn<Sheet> {
         axes.draw(pen)?;
         for bin in bins {
             let (left, bottom) = axes.at(bin.from, 0.0);
-            let (right, top) = axes.at(bin.from + 0.1, bin.cells as f64);
+            let right = bin.to.unwrap_or(bin.from + 0.1);
+            let (right, top) = axes.at(right, bin.cells as f64);
             pen.rectangle((left + 1.5, top), (right - 1.5, bottom), SERIES[0])?;
             let middle = ((left + right) / 2.0, top - 8.0);
             pen.text(&count(bin.cells), middle, 0, TEXT - 1.0, INK)?;
@@ -116,6 +117,7 @@ mod tests {
     fn calibration_error_is_weighted_by_cells() {
         let bin = |cells, confidence, accuracy| Bin {
             from: 0.0,
+            to: None,
             cells,
             confidence,
             accuracy,

@@ -45,7 +45,6 @@ pub(super) fn collect(
     let shown: Vec<usize> = (0..n.min(SHOWN)).map(|i| i * n / n.min(SHOWN)).collect();
     // one size is no curve, and its figures stand with the tasks
     let sizes = if panels.len() > 1 { panels } else { &[] };
-    let size = |p: &Panel| size(p, test, summary.seed);
     let mut curve: Vec<Size> = sizes.iter().map(size).collect();
     curve.sort_by_key(|s| s.k);
     Report {
@@ -69,7 +68,7 @@ pub(super) fn collect(
         },
         history: panel.fit.history.clone(),
         panel: genes(panel),
-        tasks: tasks(panel, test, &shown, summary.seed),
+        tasks: tasks(panel, test, &shown),
         map: map(panel, test, &shown),
         curve,
         hierarchy: summary
@@ -135,11 +134,9 @@ pub(super) fn cross(cross: &CrossValidation) -> Cross {
     }
 }
 
-fn size(panel: &Panel, test: &TestCells, seed: u64) -> Size {
+fn size(panel: &Panel) -> Size {
     let model = &panel.fit.model;
-    let of = |(i, (t, name)): (usize, (usize, String))| {
-        (name, figures(panel, test, t, &panel.scores[i], seed))
-    };
+    let of = |(i, (_, name)): (usize, (usize, String))| (name, figures(panel, i));
     Size {
         k: model.genes.len(),
         validation_score: panel.fit.best_score.and_then(finite),

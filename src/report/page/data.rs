@@ -214,8 +214,11 @@ pub struct Class {
 /// Test cells whose most probable class has a probability from `from` on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
-    /// Lower edge; bins are of one width.
+    /// Lower edge.
     pub from: f64,
+    /// Upper edge; a tenth above in reports of earlier versions.
+    #[serde(default)]
+    pub to: Option<f64>,
     /// Cells.
     pub cells: usize,
     /// Mean probability.
