@@ -71,7 +71,7 @@ fn main() -> ExitCode {
         Ok(outcome) => match std::io::stdout().write_all(outcome.text.as_bytes()) {
             Err(e) if e.kind() != ErrorKind::BrokenPipe => {
                 tell(&format!(
-                    "error: stdout cannot be written: {e}\nhint: the results are in --out"
+                    "error: stdout cannot be written: {e}\nhint: files that were asked for are written; see what stdout goes to"
                 ));
                 ExitCode::FAILURE
             }

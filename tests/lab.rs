@@ -126,6 +126,17 @@ fn class_means_are_those_of_the_counts_and_nothing_is_clipped() {
         clipped > 0,
         "nothing is clipped here: the test shows nothing"
     );
+    // the same counts per 10,000, whatever of them is trained on
+    let labels = ["class".to_string(), "donor".to_string()];
+    let counts = prepare(dataset, &labels, &[], InputChoice::LogCounts).expect("prepares");
+    let (other, ..) = split(counts, &SplitSettings::default()).expect("splits");
+    for (a, b) in data.profiles.iter().zip(other.profiles.iter()) {
+        let pairs = a.mean.iter().flatten().zip(b.mean.iter().flatten());
+        for (a, b) in pairs {
+            assert!((a - b).abs() <= 1e-4 * a.max(1.0), "{a} {b}");
+        }
+        assert!(a.level != b.level);
+    }
 }
 
 #[test]

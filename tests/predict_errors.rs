@@ -208,6 +208,59 @@ fn genes_match_by_case_version_or_column_and_absent_ones_are_named() {
     };
     let path = renamed(dir.path(), "symbol", two);
     with(&path, &[], &["may be 2 genes of the file", "--gene-column"]);
+    // two of exactly one name: as in training the first keeps it, but that is said
+    let twice = |i: usize, n: &str| {
+        if i == 3 {
+            genes[0].clone()
+        } else {
+            n.to_owned()
+        }
+    };
+    let path = renamed(dir.path(), "symbol", twice);
+    let out = dir.path().join("twice.csv");
+    let output = yoto(&["predict", arg(&run), arg(&path), "--out", arg(&out)]);
+    let said = text(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("several times"),
+        "{said}"
+    );
+    assert!(said.contains(&genes[0]), "{said}");
+}
+
+#[test]
+fn columns_of_two_predictions_keep_apart_or_nothing_is_written() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let labels = dir.path().join("labels.csv");
+    let mut table = "cell,a,a_probability\n".to_string();
+    for (i, cell) in open(&demo(), &Options::default())
+        .expect("the demo")
+        .obs_names
+        .iter()
+        .enumerate()
+    {
+        table += &format!("{cell},x{},y{}\n", i % 2, i % 3);
+    }
+    std::fs::write(&labels, table).expect("a table");
+    let out = dir.path().join("run");
+    let two = [
+        "--labels",
+        arg(&labels),
+        "--label",
+        "a",
+        "--label",
+        "a_probability",
+        "--genes",
+        "4",
+        "--steps",
+        "20",
+    ];
+    train(&demo(), &out, &two);
+    let copy = dir.path().join("copy.h5ad");
+    refused(
+        &["predict", arg(&out), arg(&demo()), "--out", arg(&copy)],
+        &["yoto_a_probability", "--format csv"],
+    );
+    assert!(!copy.exists());
 }
 
 #[test]
@@ -246,6 +299,16 @@ fn no_file_is_replaced_unasked_and_none_that_is_read() {
         ];
         refused(&args, &["itself", "what is read is never written"]);
     }
+    for out in [&data, &hard] {
+        let args = ["convert", arg(&data), arg(out), "--force"];
+        refused(&args, &["itself", "what is read is never written"]);
+    }
+    let table = dir.path().join("table.csv");
+    refused(
+        &["convert", arg(&data), arg(&table)],
+        &["table.csv", ".h5ad"],
+    );
+    assert!(!table.exists());
     assert!(std::fs::read(&data).expect("data") == std::fs::read(demo()).expect("the demo"));
     let out = dir.path().join("p.csv");
     std::fs::write(&out, "mine").expect("a file");

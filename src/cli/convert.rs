@@ -4,8 +4,9 @@ use super::progress::Reporter;
 use super::reading::ReadingArgs;
 use super::run::{Failure, Outcome};
 use crate::data::{self, Conversion};
+use crate::report::target::Target;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Flags of `convert`.
 #[derive(Clone, Debug, Args)]
@@ -38,6 +39,23 @@ pub fn run(args: &ConvertArgs) -> Result<Outcome, Failure> {
         force: args.force,
     };
     let reporter = Reporter::new(args.quiet);
+    let h5ad = args
+        .to
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("h5ad"));
+    let device = std::fs::metadata(&args.to).is_ok_and(|m| !m.is_file() && !m.is_dir());
+    if !h5ad && !device && !is_stdout(&args.to) {
+        return Err(Failure {
+            what: format!(
+                "{} is no name of an .h5ad file, which convert writes",
+                args.to.display()
+            ),
+            hint: "name a file that ends in .h5ad, or - for stdout".into(),
+        });
+    }
+    let labels = args.reading.labels.as_deref();
+    let read: Vec<&Path> = std::iter::once(args.from.as_path()).chain(labels).collect();
+    Target::not_one_of(&args.to, &read)?;
     let piped = is_stdout(&args.to).then(Piped::new).transpose()?;
     let to = piped.as_ref().map_or(args.to.clone(), Piped::path);
     for notice in data::convert(&args.from, &to, &how)? {

@@ -140,8 +140,13 @@ pub fn run(args: &EvaluateArgs) -> Result<Outcome, Failure> {
         if asked.is_empty() {
             return Err(DataError::new(
                 format!(
-                    "{}: no task of the model is a column of obs",
-                    args.apply.data.display()
+                    "{}: no task of the model is a column of obs{}",
+                    args.apply.data.display(),
+                    if model.tasks.iter().any(|t| t.kind.is_component()) {
+                        ", and a reconstruction is measured in training alone"
+                    } else {
+                        ""
+                    }
                 ),
                 format!("name the columns with the truth: --label TASK=COLUMN or --regress TASK=COLUMN; the tasks are {}", names(model)),
             )

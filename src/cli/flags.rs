@@ -26,7 +26,10 @@ impl FlagArgs {
     #[must_use]
     pub fn limits(&self, max_mean: Option<f32>, transform: Transform) -> Limits {
         Limits {
-            max_mean: max_mean.or((transform == Transform::Log).then_some(HIGH_MEAN)),
+            max_mean:
+                max_mean
+                    .or(matches!(transform, Transform::Log | Transform::LogCounts)
+                        .then_some(HIGH_MEAN)),
             min_detection: self.min_detection as f32,
         }
     }

@@ -119,6 +119,17 @@ pub fn run(args: &PredictArgs, format: Format) -> Result<Outcome, Failure> {
             let outputs = outputs(model, &cells.values);
             count(&mut flagged, model, &outputs);
             let annotations = annotations(&loaded, &cells, &outputs);
+            let names: Vec<&String> = annotations.obs.iter().map(|c| &c.0).collect();
+            if let Some(twice) = (1..names.len()).find(|&i| names[..i].contains(&names[i])) {
+                return Err(Failure {
+                    what: format!(
+                        "two predictions of this model would be the column {:?} of obs",
+                        names[twice]
+                    ),
+                    hint: "ask for a table (--format csv), or train with another name of the label"
+                        .into(),
+                });
+            }
             let how = Conversion {
                 which: args.apply.reading.which(),
                 labels: args.apply.reading.labels.clone(),

@@ -3,7 +3,7 @@
 use super::convert::{Conversion, convert};
 use super::h5::Group;
 use super::h5ad::frame::Frame;
-use super::input::Result;
+use super::input::{Result, Which};
 use super::open::{make_unique, prefixed};
 use super::values::Values;
 use super::write::{Hdf5, array, attribute, column, encoded, texts, unicode};
@@ -71,6 +71,11 @@ pub fn annotate(
         notices.push(format!(
             "{shown} is no .h5ad of AnnData 0.7 or later with an X: it is converted first"
         ));
+        if how.which != Which::X {
+            notices.push(
+                "X of the copy is the matrix that was read; other matrices are left out".into(),
+            );
+        }
         notices.extend(convert(from, to, how)?);
     }
     let root = Group::open(to).map_err(named)?;

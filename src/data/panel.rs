@@ -9,7 +9,7 @@ use super::store::{Seen, look};
 use super::totals;
 use crate::error::DataError;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// A gene that a model reads.
@@ -226,6 +226,7 @@ type Places = (Vec<u32>, Vec<Option<String>>);
 fn places(input: &dyn Input, request: &Request, notices: &mut Vec<String>) -> Result<Places> {
     let which = &request.options.which;
     let mut var_names = input.var_names(which)?;
+    let own_names = var_names.clone();
     make_unique(&mut var_names);
     let ids = match &request.gene_column {
         Some(name) => Some(ids(input, request, name)?),
@@ -241,6 +242,21 @@ fn places(input: &dyn Input, request: &Request, notices: &mut Vec<String>) -> Re
         return Err(absent(input, request, &panel, &missing, &var_names));
     }
     notices.extend(matched.notices);
+    let mut times: HashMap<&str, usize> = HashMap::new();
+    own_names
+        .iter()
+        .for_each(|n| *times.entry(n).or_default() += 1);
+    let several = |c: &&u32| ids.is_none() && times[own_names[**c as usize].as_str()] > 1;
+    let several: Vec<&str> = (matched.columns.iter().flatten().filter(several))
+        .map(|&c| own_names[c as usize].as_str())
+        .collect();
+    if !several.is_empty() {
+        notices.push(format!(
+            "warning: genes of the model that the file has several times, of which the one that the model names is read \
+             (PPY is the first, PPY-1 the next): {}",
+            genes::listed(&several)
+        ));
+    }
     if !missing.is_empty() {
         notices.push(format!(
             "warning: {} of the model's {} genes are not in the file and stand at their training means: {}",

@@ -1,5 +1,6 @@
 //! Mean expression and detection of genes in the classes of a label, over the training cells.
 use super::cells::{Targets, Task, TaskKind, Transform};
+use super::prepare::PER;
 use crate::ops::MISSING;
 
 /// Genes in classes; of one class, `all cells`, where there is no label. All training cells count, with the values that
@@ -12,8 +13,8 @@ pub struct Profile {
     pub classes: Vec<String>,
     /// Training cells of each class.
     pub cells: Vec<usize>,
-    /// Mean of each considered gene in each class (classes x genes), of linear values: counts per 10,000 (or counts);
-    /// for other inputs the values as they are.
+    /// Mean of each considered gene in each class (classes x genes), of linear values: counts per 10,000; where
+    /// there are none (`--input none` and `binary`) the values as they are.
     pub mean: Vec<Vec<f32>>,
     /// The same of the values that are trained on (log values).
     pub level: Vec<Vec<f32>>,
@@ -21,13 +22,17 @@ pub struct Profile {
     pub detected: Vec<Vec<f32>>,
 }
 
-/// A gene's value before the logarithm.
-#[must_use]
-pub fn linear(transform: Transform, value: f32) -> f64 {
-    match transform {
-        Transform::Log | Transform::LogCounts => f64::from(value).exp_m1(),
-        Transform::Binary | Transform::AsIs => f64::from(value),
-    }
+/// Values before the logarithm of a cell whose values of all genes these are: counts per 10,000 where there are counts.
+pub fn linear(transform: Transform, values: &[f32]) -> impl Iterator<Item = f64> + '_ {
+    let count = move |v: &f32| match transform {
+        Transform::Log | Transform::LogCounts => f64::from(*v).exp_m1(),
+        Transform::Binary | Transform::AsIs => f64::from(*v),
+    };
+    let factor = match transform {
+        Transform::LogCounts => PER / values.iter().map(count).sum::<f64>(),
+        _ => 1.0,
+    };
+    values.iter().map(move |v| count(v) * factor)
 }
 
 /// Sums over the cells of each class, classes x genes.
@@ -92,8 +97,8 @@ impl<'a> Sums<'a> {
 
 impl Profile {
     /// Of every label, in the order of `tasks` (whose first `n_cells` labels are those of the cells); one profile of
-    /// all cells where there is none. `visit` gives its argument cell, considered gene and transformed value of all
-    /// values that are not 0.
+    /// all cells where there is none. `visit` gives its argument cell, considered gene, transformed and linear value of
+    /// all values that are not 0.
     ///
     /// # Errors
     /// Those of `visit`.
@@ -101,8 +106,7 @@ impl Profile {
         tasks: &[Task],
         n_cells: usize,
         n_genes: usize,
-        transform: Transform,
-        visit: impl FnOnce(&mut dyn FnMut(usize, usize, f32)) -> Result<(), E>,
+        visit: impl FnOnce(&mut dyn FnMut(usize, usize, f32, f64)) -> Result<(), E>,
     ) -> Result<Vec<Self>, E> {
         let labels = tasks.iter().filter(|t| of_classes(t).is_some());
         let of = |label| Sums::new(label, n_genes, n_cells);
@@ -110,9 +114,9 @@ impl Profile {
         if all.is_empty() {
             all.push(of(None));
         }
-        visit(&mut |cell, gene, value| {
+        visit(&mut |cell, gene, value, linear| {
             if value != 0.0 {
-                let values = [linear(transform, value), f64::from(value), 1.0];
+                let values = [linear, f64::from(value), 1.0];
                 all.iter_mut().for_each(|s| s.add(cell, gene, values));
             }
         })?;

@@ -51,6 +51,16 @@ pub(super) fn scale(
                 let n = known.len() as f64;
                 *mean = known.iter().sum::<f64>() / n;
                 *sd = (known.iter().map(|v| (v - *mean).powi(2)).sum::<f64>() / n).sqrt();
+                // values are kept in single precision, which tells them apart by this much at their size
+                let step = mean.abs().max(*sd) * f64::from(f32::EPSILON);
+                if *sd > 0.0 && step > *sd / 1000.0 {
+                    return Err(DataError::new(
+                        format!(
+                            "the numbers of {name:?} vary by {sd:.3} around {mean}: too little for their size in single precision"
+                        ),
+                        "subtract a constant from the column, such as its least value",
+                    ));
+                }
                 if *sd <= 0.0 {
                     return Err(DataError::new(
                         format!("all training cells have the same value of {name:?}, {mean}"),
@@ -67,4 +77,34 @@ pub(super) fn scale(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_single_precision_does_not_tell_apart_are_refused() {
+        let of = |offset: f64| {
+            let values = (0..50)
+                .map(|i| (offset + f64::from(i % 10)) as f32)
+                .collect();
+            let mut tasks = vec![Task {
+                name: "time".into(),
+                kind: TaskKind::Regression { mean: 0.0, sd: 1.0 },
+                targets: Targets::Values(values),
+            }];
+            scale(&mut tasks, &(0..50).collect::<Vec<u32>>(), &mut Vec::new())
+                .map(|()| tasks[0].kind.scale())
+        };
+        assert_eq!(of(0.0).ok().map(|s| s.0), Some(4.5));
+        assert!(of(1e4).is_ok());
+        for offset in [1e6, 1e8, -1e7] {
+            let error = of(offset).expect_err("too large");
+            assert!(
+                error.what.contains("\"time\"") && error.hint().contains("subtract"),
+                "{error}"
+            );
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::filter::{self, Filters, GeneFilter, left_out};
 use super::matrix::Matrix;
 use super::packed::{MAX_GENES, Packed};
 use super::prepare::Prepared;
-use super::profile::Profile;
+use super::profile::{Profile, linear};
 use super::rare::{self, RareClasses};
 use super::scale::scale;
 use super::stats;
@@ -223,12 +223,13 @@ pub fn split(
     })?;
     let of = |rows: &[u32]| -> Vec<Task> { tasks.iter().map(|t| t.subset(rows)).collect() };
     let (n_train, n_genes) = (train.len(), genes.index.len());
-    let profiles = Profile::measure(&of(&train), n_train, n_genes, transform, |add| {
+    let profiles = Profile::measure(&of(&train), n_train, n_genes, |add| {
         x.visit(&train, transform, &mut |cell, genes, values| {
-            for (&g, &v) in genes.iter().zip(values) {
+            let all = genes.iter().zip(values).zip(linear(transform, values));
+            for ((&g, &v), linear) in all {
                 let gene = column_of[g as usize];
                 if gene != u32::MAX {
-                    add(cell, gene as usize, v);
+                    add(cell, gene as usize, v, linear);
                 }
             }
         })

@@ -139,7 +139,17 @@ fn one(
         let all = profiles.iter().map(|p| (p, of(p)));
         let most = all.reduce(|best, x| if x.1.1 > best.1.1 { x } else { best });
         most.map_or((0.0, String::new()), |(p, (class, x))| {
-            (x, p.classes[class].clone())
+            let class = &p.classes[class];
+            // as in panel_by_class.csv
+            let named = format!("{}: {class}", p.label);
+            (
+                x,
+                if profiles.len() > 1 {
+                    named
+                } else {
+                    class.clone()
+                },
+            )
         })
     };
     let highest_mean = highest(&|p| p.highest_mean(g));

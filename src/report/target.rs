@@ -46,6 +46,15 @@ impl Target {
     /// # Errors
     /// As [`Target::claim`]; where it is one of these files, by whatever name.
     pub fn apart_from(path: &Path, force: bool, read: &[&Path]) -> Result<Self> {
+        Self::not_one_of(path, read)?;
+        Self::claim(path, force)
+    }
+
+    /// Refuses a path that is one of the files that are read, by whatever name.
+    ///
+    /// # Errors
+    /// Such a path.
+    pub fn not_one_of(path: &Path, read: &[&Path]) -> Result<()> {
         let whole = |p: &Path| p.canonicalize().ok();
         let own = whole(path);
         if let Some(other) = read
@@ -53,11 +62,11 @@ impl Target {
             .find(|r| own.is_some() && (whole(r) == own || same(path, r)))
         {
             return Err(OutputError::new(
-                format!("--out {} is {} itself", path.display(), other.display()),
+                format!("{} is {} itself", path.display(), other.display()),
                 "name another file: what is read is never written",
             ));
         }
-        Self::claim(path, force)
+        Ok(())
     }
 
     /// Whether it is a pipe, a terminal or the like, which is written as it stands: a file beside could not be

@@ -98,11 +98,14 @@ pub fn planted(
         kind,
         targets: Targets::Classes(labels),
     }];
-    let profiles = Profile::measure(&tasks, n_train, n_genes, Transform::AsIs, |add| {
+    let profiles = Profile::measure(&tasks, n_train, n_genes, |add| {
         for cell in 0..n_train {
             let (genes, values) = x.row(cell);
             let all = genes.iter().zip(values);
-            all.for_each(|(&g, &v)| add(cell, g as usize, quantise(v).to_f32()));
+            all.for_each(|(&g, &v)| {
+                let v = quantise(v).to_f32();
+                add(cell, g as usize, v, v.into());
+            });
         }
         Ok::<(), ()>(())
     });

@@ -194,7 +194,11 @@ impl Input for H5ad {
     fn others(&self) -> Vec<String> {
         ["obsm", "varm", "obsp", "varp", "uns"]
             .into_iter()
-            .filter(|n| self.root.group(n).is_ok_and(|g| g.names().next().is_some()))
+            .filter(|n| match self.root.group(n) {
+                Ok(group) => group.names().next().is_some(),
+                // a table of its own, as AnnData wrote it before 0.7
+                Err(_) => self.root.has(n),
+            })
             .map(str::to_owned)
             .collect()
     }
