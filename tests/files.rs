@@ -139,6 +139,28 @@ fn what_inspect_proposes_works() {
         .collect();
     let output = train(words[2], &dir.path().join("run"), &flags);
     assert_eq!(output.status.code(), Some(0), "{line}: {}", stderr(&output));
+    // values per million are no logs
+    let fpkm = dir.path().join("fpkm.csv");
+    let rows = (0..40).map(|i| {
+        format!(
+            "c{i},type{},{}.5,{}.25,{}.75\n",
+            i % 2,
+            40 * i,
+            900 - 20 * i,
+            7 * i
+        )
+    });
+    let table = "cell,cell_type,CD3D,CD19,LYZ\n".to_string() + &rows.collect::<String>();
+    std::fs::write(&fpkm, table).expect("a table");
+    let output = yoto(&["inspect", "--json", &fpkm.display().to_string()]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one object");
+    let line = value["next"].as_str().expect("a command line");
+    assert!(
+        line.contains("--label cell_type --input log --genes"),
+        "{line}"
+    );
+    let modern = yoto(&["inspect", &fixture("modern.h5ad")]);
+    assert!(!String::from_utf8_lossy(&modern.stdout).contains("--input"));
 }
 
 #[test]

@@ -262,8 +262,13 @@ fn next(path: &Path, matrices: &[MatrixInfo], obs: &[ColumnInfo], n_obs: usize) 
     };
     let flag = best.map_or("", |m| m.flag.as_str());
     let space = if flag.is_empty() { "" } else { " " };
+    // train takes what is no count for logs
+    let input = match best {
+        Some(m) if m.looks_like == "normalised, not logs" => " --input log",
+        _ => "",
+    };
     let path = quoted(&path.display().to_string());
-    format!("yoto-gpu train {path} {task}{space}{flag} --genes 32 --out run")
+    format!("yoto-gpu train {path} {task}{space}{flag}{input} --genes 32 --out run")
 }
 
 impl Inspection {
