@@ -148,6 +148,24 @@ fn folds_have_the_classes_that_the_whole_run_has() {
 }
 
 #[test]
+fn a_fold_of_one_batch_is_trained_without_batches() {
+    let mut prepared = prepared();
+    let Some(Column::Categorical { codes, .. }) = prepared.columns.get_mut("donor") else {
+        panic!()
+    };
+    codes.iter_mut().for_each(|c| *c = c.filter(|&c| c > 0));
+    let base = SplitSettings {
+        batch: Some("donor".into()),
+        ..SplitSettings::default()
+    };
+    for fold in leave_one_out(&prepared, "donor", &base).unwrap() {
+        let (own, settings) = fold.apply(prepared.clone(), &base).unwrap();
+        assert!(split(own, &settings).unwrap().0.batches.is_none());
+        assert!(fold.notices[0].contains("--batch"), "{:?}", fold.notices);
+    }
+}
+
+#[test]
 fn auto_cross_validates_the_size_that_it_chose() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");

@@ -157,6 +157,7 @@ fn outputs(data: &TrainingData, settings: &Settings, cells: &[u32], weights: &[f
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::cells::TaskKind;
     use crate::train::eliminate::tests::training_data;
     use crate::train::eliminate::weights;
 
@@ -226,5 +227,29 @@ mod tests {
         assert_ne!(w, weights(&data, &settings, &cells, 2));
         let mean = w.iter().sum::<f64>() / w.len() as f64;
         assert!((mean - 1.0).abs() < 0.1, "{mean}");
+    }
+
+    #[test]
+    fn numbers_count_alike_in_any_unit() {
+        let data = training_data();
+        let mut small = data.clone();
+        let TaskKind::Regression { mean, sd } = &mut small.tasks[1].kind else {
+            panic!("a number");
+        };
+        (*mean, *sd) = (*mean * 1e-7, *sd * 1e-7);
+        if let Targets::Values(v) = &mut small.tasks[1].targets {
+            v.iter_mut().for_each(|v| *v *= 1e-7);
+        }
+        let cells: Vec<u32> = (0..data.n_train as u32).collect();
+        let genes: Vec<u32> = (0..data.cells.n_genes as u32).collect();
+        let settings = Settings::default();
+        let w = weights(&data, &settings, &cells, 1);
+        let of = |data: &TrainingData| System::new(data, &settings, &genes, &cells, &w).rows;
+        let (a, b) = (of(&data), of(&small));
+        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5));
+        assert!(
+            a.chunks_exact(genes.len() + 5)
+                .any(|row| row[genes.len() + 4].abs() > 1e-3)
+        );
     }
 }
