@@ -107,6 +107,15 @@ fn run(data: &TrainingData, recipe: Recipe) -> Fit {
     fit(&mut cpu, data, &settings, None, false, &stop, &mut |_| ()).unwrap()
 }
 
+/// No ranking, no scores: the rounds alone, from a random panel.
+fn rounds() -> Recipe {
+    Recipe {
+        ranking: false,
+        select_steps: 0,
+        ..Recipe::default()
+    }
+}
+
 /// Markers and decoys among some genes.
 fn found(genes: impl Iterator<Item = u32>) -> (usize, usize) {
     let (mut markers, mut decoys) = (0, 0);
@@ -132,12 +141,6 @@ fn the_ranking_takes_what_holds_in_every_batch() {
 
 #[test]
 fn rounds_find_and_keep_what_holds_in_every_batch() {
-    // no ranking, no scores: the rounds alone, from a random panel
-    let rounds = || Recipe {
-        ranking: false,
-        select_steps: 0,
-        ..Recipe::default()
-    };
     let panel = |batch, seed| {
         let (data, _) = cells(batch, seed);
         let fit = run(&data, rounds());
@@ -190,11 +193,6 @@ fn a_whole_run_holds_and_says_how_well() {
 
 #[test]
 fn markers_of_a_class_that_a_batch_lacks_are_found() {
-    let rounds = || Recipe {
-        ranking: false,
-        select_steps: 0,
-        ..Recipe::default()
-    };
     for lacking in [1, 0] {
         let there = (1..=6).filter(|&seed| {
             let (data, _) = cells_of(Some("batch"), seed, &[lacking]);

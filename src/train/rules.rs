@@ -1,5 +1,6 @@
 //! The laboratory's rules, and the choice of a panel that keeps them.
-use super::growing::{Growing, Size, grow};
+use super::choice::grow;
+use super::growing::{Growing, Size};
 use crate::error::DataError;
 
 /// Genes of which a panel may hold only so many.
