@@ -4,7 +4,7 @@ use super::progress::Reporter;
 use super::reading::ReadingArgs;
 use super::run::{Failure, Outcome};
 use crate::data::{self, Conversion};
-use crate::report::target::Target;
+use crate::report::target::{Target, is_device};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -43,8 +43,7 @@ pub fn run(args: &ConvertArgs) -> Result<Outcome, Failure> {
         .to
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("h5ad"));
-    let device = std::fs::metadata(&args.to).is_ok_and(|m| !m.is_file() && !m.is_dir());
-    if !h5ad && !device && !is_stdout(&args.to) {
+    if !h5ad && !is_device(&args.to) && !is_stdout(&args.to) {
         return Err(Failure {
             what: format!(
                 "{} is no name of an .h5ad file, which convert writes",

@@ -13,8 +13,8 @@ use crate::report::predict::{predict, reported, score};
 use crate::train::{self, settings::Settings};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Trains one network a fold, on a panel of the largest of the sizes, and tests it; folds that were not finished when `stop` was set are left
-/// out.
+/// Trains one network a fold, on a panel of the largest of the sizes, and tests it; folds that were not finished when
+/// `stop` was set are left out.
 ///
 /// # Errors
 /// A device that fails; a fold whose cells cannot be trained on is told of in the result.
@@ -93,10 +93,7 @@ pub(super) fn cross_validate<O: Ops>(
                 Targets::Classes(y) => y[cell] != MISSING && known[t][y[cell] as usize],
                 Targets::Values(v) => !v[cell].is_nan(),
             };
-            let labelled = |cell: usize| match &task.targets {
-                Targets::Classes(y) => y[cell] != MISSING,
-                Targets::Values(v) => !v[cell].is_nan(),
-            };
+            let labelled = |cell: usize| task.targets.has(cell);
             let count = |of: &dyn Fn(usize) -> bool| (0..inside.len()).filter(|&c| of(c)).count();
             let scored =
                 |of: &dyn Fn(usize) -> bool| score(&fitted.model, &test, &predicted, t, of);

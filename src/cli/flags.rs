@@ -25,11 +25,9 @@ impl FlagArgs {
     /// The bounds; `max_mean` as the user gave it, else that of counts per 10,000.
     #[must_use]
     pub fn limits(&self, max_mean: Option<f32>, transform: Transform) -> Limits {
+        let counts = matches!(transform, Transform::Log | Transform::LogCounts);
         Limits {
-            max_mean:
-                max_mean
-                    .or(matches!(transform, Transform::Log | Transform::LogCounts)
-                        .then_some(HIGH_MEAN)),
+            max_mean: max_mean.or(counts.then_some(HIGH_MEAN)),
             min_detection: self.min_detection as f32,
         }
     }

@@ -5,6 +5,7 @@ use super::packed::Packed;
 use super::profile::Profile;
 use super::stream::Stream;
 use crate::error::DataError;
+use crate::ops::MISSING;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -88,6 +89,17 @@ pub enum Targets {
     Classes(Vec<u32>),
     /// Values in the file's units, NaN where missing.
     Values(Vec<f32>),
+}
+
+impl Targets {
+    /// Whether a cell has a label or value.
+    #[must_use]
+    pub fn has(&self, cell: usize) -> bool {
+        match self {
+            Self::Classes(codes) => codes[cell] != MISSING,
+            Self::Values(values) => !values[cell].is_nan(),
+        }
+    }
 }
 
 /// A task and the labels of the cells it came with.

@@ -1,6 +1,6 @@
 //! Splits that leave one group of cells out at a time, for cross-validation.
 use super::assign::{Assignment, by_strata, column, grouped, may_train, parts, strata};
-use super::cells::{Targets, Task};
+use super::cells::Task;
 use super::dataset::Column;
 use super::prepare::Prepared;
 use super::random::SplitMix;
@@ -87,13 +87,7 @@ pub fn leave_one_out(
         handled = Some(Arc::new(tasks));
     }
     let tasks = handled.as_deref().unwrap_or(&prepared.tasks);
-    let labelled = |i: usize| {
-        settings.unlabelled
-            || tasks.iter().any(|t| match &t.targets {
-                Targets::Classes(codes) => codes[i] != MISSING,
-                Targets::Values(values) => !values[i].is_nan(),
-            })
-    };
+    let labelled = |i: usize| settings.unlabelled || tasks.iter().any(|t| t.targets.has(i));
     let cells: Vec<u32> = (0..codes.len())
         .filter(|&i| codes[i] != MISSING && labelled(i))
         .map(|i| i as u32)

@@ -1,7 +1,7 @@
 //! Splits prepared cells into what training reads and the sealed test cells.
 use super::assign::{self, Assignment};
 use super::batch;
-use super::cells::{Batches, SealedTest, Targets, Task, TestCells, TrainingData};
+use super::cells::{Batches, SealedTest, Task, TestCells, TrainingData};
 use super::dataset::{Column, Csr};
 use super::filter::{self, Filters, GeneFilter, left_out};
 use super::matrix::Matrix;
@@ -13,7 +13,6 @@ use super::scale::scale;
 use super::stats;
 use super::stream::{Stream, Windows};
 use crate::error::DataError;
-use crate::ops::MISSING;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -332,7 +331,7 @@ fn assigned(
     }
     let before = cells.len();
     let labelled = |tasks: &[Task], i: u32| {
-        settings.unlabelled || tasks.iter().any(|t| has_label(t, i as usize))
+        settings.unlabelled || tasks.iter().any(|t| t.targets.has(i as usize))
     };
     cells.retain(|&i| labelled(tasks, i));
     counts.no_label = before - cells.len();
@@ -358,11 +357,4 @@ fn assigned(
     let sides = assign::assign(cells, tasks, columns, settings, notices)?;
     counts.no_part = before - sides.len();
     Ok(sides)
-}
-
-fn has_label(task: &Task, cell: usize) -> bool {
-    match &task.targets {
-        Targets::Classes(codes) => codes[cell] != MISSING,
-        Targets::Values(values) => !values[cell].is_nan(),
-    }
 }

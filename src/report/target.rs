@@ -8,6 +8,13 @@ use tempfile::{NamedTempFile, TempPath};
 
 type Result<T> = std::result::Result<T, OutputError>;
 
+/// Whether a path is a pipe, a terminal or the like, which is written as it stands: a file beside could not be renamed
+/// to it.
+#[must_use]
+pub fn is_device(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
+}
+
 /// A path that may be written.
 #[derive(Debug)]
 pub struct Target {
@@ -31,7 +38,7 @@ impl Target {
                 "name a file",
             ));
         }
-        if target.is_device() {
+        if is_device(path) {
             return Ok(target);
         }
         if path.exists() && !force {
@@ -69,12 +76,6 @@ impl Target {
         Ok(())
     }
 
-    /// Whether it is a pipe, a terminal or the like, which is written as it stands: a file beside could not be
-    /// renamed to it.
-    fn is_device(&self) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|m| !m.is_file() && !m.is_dir())
-    }
-
     /// Writes the text and gives it its name.
     ///
     /// # Errors
@@ -89,7 +90,7 @@ impl Target {
     /// A full disk, or a file that another program wrote in between; the old file stays.
     pub fn write_with(self, fill: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
         let path = &self.path;
-        if self.is_device() {
+        if is_device(&self.path) {
             let written = File::options()
                 .write(true)
                 .open(path)
@@ -114,7 +115,7 @@ impl Target {
         suffix: &str,
         make: impl FnOnce(&Path) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        if self.is_device() {
+        if is_device(&self.path) {
             return Err(E::from(OutputError::new(
                 format!("{} is no file", self.path.display()),
                 "this format goes to a file alone: name one",

@@ -58,10 +58,7 @@ pub(super) fn tasks(panel: &Panel, test: &TestCells, shown: &[usize]) -> Vec<Tas
 
 /// Test cells with a label for a task.
 fn labelled(test: &TestCells, t: usize) -> Vec<u32> {
-    let known = |c: &u32| match &test.tasks[t].targets {
-        Targets::Classes(y) => y[*c as usize] != MISSING,
-        Targets::Values(v) => !v[*c as usize].is_nan(),
-    };
+    let known = |c: &u32| test.tasks[t].targets.has(*c as usize);
     (0..test.x.n_obs as u32).filter(known).collect()
 }
 
