@@ -1,5 +1,5 @@
 //! Parses the command line, runs it, chooses the exit code.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 use clap::error::ErrorKind as Refusal;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
@@ -15,6 +15,7 @@ use yoto_gpu::cli::{
 
 fn main() -> ExitCode {
     let begin = Instant::now();
+    ask_no_display();
     let matches = Cli::command().try_get_matches().unwrap_or_else(|e| {
         let verbose = std::env::args_os().any(|a| a == "--verbose");
         if e.kind() == Refusal::DisplayVersion && verbose {
@@ -82,6 +83,19 @@ fn main() -> ExitCode {
             tell(&format!("error: {}\nhint: {}", failure.what, failure.hint));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Mesa's layer that puts devices in order asks the display server for its device. Without a session there is none, and
+/// libwayland says "error: XDG_RUNTIME_DIR is invalid" for each time that it is asked; devices are chosen here anyway.
+#[expect(unsafe_code, reason = "no other thread runs that reads variables")]
+fn ask_no_display() {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    let session = set("XDG_RUNTIME_DIR");
+    // who orders devices by these wants the layer
+    let ordered = set("MESA_VK_DEVICE_SELECT") || set("DRI_PRIME");
+    if cfg!(target_os = "linux") && !session && !ordered {
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
 

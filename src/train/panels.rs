@@ -69,7 +69,6 @@ pub fn fit_panels<O: Ops>(
     let panels = majorities(&groups, &by_size, settings);
     for panel in panels.filter(|_| !stopped).unwrap_or_default() {
         let fit = on_panel(ops, data, settings, panel, stop, on_epoch)?;
-
         stopped |= fit.stopped || stop.load(Ordering::Relaxed);
         fits.push(fit);
         if stopped {
