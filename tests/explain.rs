@@ -3,7 +3,7 @@
 mod cells;
 
 use cells::{Random, planted};
-use yoto_gpu::data::cells::{TaskKind, TestCells, TrainingData};
+use yoto_gpu::data::cells::{Targets, Task, TaskKind, TestCells, TrainingData};
 use yoto_gpu::data::dataset::Csr;
 use yoto_gpu::data::packed::unpack;
 use yoto_gpu::model::panel_model::{Dense, ModelTask, PanelGene, PanelModel};
@@ -238,4 +238,71 @@ fn numbers_have_a_correlation_and_a_loss() {
         role(0)
     );
     assert!(role(1).0 < 0.5 && role(1).1.abs() < 1e-9, "{:?}", role(1));
+}
+
+#[test]
+fn components_are_explained_together_and_beside_a_label() {
+    let mut data = planted(90, 0, 6, CLASSES, 500, 5);
+    let mut model = model(&data);
+    // a class, then two components that hang on the first and the second gene
+    let mut random = Random(8);
+    let sds = [1.5f32, 0.5];
+    for (d, &sd) in sds.iter().enumerate() {
+        let kind = TaskKind::Component {
+            sd: f64::from(sd),
+            share: 0.5,
+        };
+        let value = |i: usize| (values(&data, d, i % CLASSES, true)[i / CLASSES]) as f32 - 1.0;
+        let noisy = (0..90).map(|i| value(i) + 0.2 * random.signed() as f32);
+        let task = Task {
+            name: format!("component{d}"),
+            kind: kind.clone(),
+            targets: Targets::Values(noisy.collect()),
+        };
+        model.tasks.push(ModelTask {
+            name: task.name.clone(),
+            kind,
+        });
+        data.tasks.push(task);
+    }
+    let head = &mut model.layers[1];
+    (head.n_out, head.b) = (CLASSES + 2, vec![0.0; CLASSES + 2]);
+    // gene g speaks for class g, and for component g
+    let weight = |i: usize| {
+        let (gene, column) = (i / (CLASSES + 2), i % (CLASSES + 2));
+        if column % CLASSES == gene { 0.6 } else { 0.0 }
+    };
+    head.w = (0..CLASSES * (CLASSES + 2)).map(weight).collect();
+    let mut test = as_test(&data);
+    test.squares = (0..90).map(|i| 3.0 + f64::from(i % 7)).collect();
+    let figure = |test: &TestCells| {
+        let all = scores(&model, test, &predict(&model, &test.x));
+        assert_eq!(all.len(), 2);
+        let Scores::Reconstruction(r) = all[1] else {
+            panic!("{all:?}")
+        };
+        r.explained
+    };
+    let explained = explain(&model, separation(&model, &data), &test);
+    assert_eq!(explained.len(), 2 * CLASSES);
+    let mut drops = Vec::new();
+    for (g, e) in explained.chunks_exact(2).enumerate() {
+        assert!(matches!(e[0].role, Role::Classes { .. }));
+        let Role::Reconstruction { explained_drop } = e[1].role else {
+            panic!("{e:?}")
+        };
+        let mut without = test.clone();
+        replace(&mut without.x, g as u32, model.genes[g].mean);
+        let by_hand = figure(&test) - figure(&without);
+        assert!(
+            (explained_drop - by_hand).abs() < 1e-6,
+            "{explained_drop} {by_hand}"
+        );
+        drops.push(explained_drop);
+    }
+    // what one gene is for is not what another is for
+    assert!(
+        (drops[0] - drops[1]).abs() > 1e-3 && drops[2].abs() < 1e-3,
+        "{drops:?}"
+    );
 }

@@ -209,12 +209,13 @@ fn of_classes(values: &[f32], labels: &[u32], classes: &[String]) -> Vec<OfClass
     classes.iter().enumerate().map(one).collect()
 }
 
-/// Predictions of some test cells as they are and without each gene: class codes or values, a list
-/// of tasks each.
+/// Predictions of some test cells as they are and without each gene.
 struct Masked {
     cells: Vec<usize>,
-    whole: Vec<Vec<f32>>,
-    without: Vec<Vec<Vec<f32>>>,
+    /// Answers of the model at a time: one a task, all components together being the last one.
+    answers: usize,
+    /// Of each cell the answers of the whole panel, then those without each gene.
+    rows: Vec<Vec<f32>>,
 }
 
 impl Masked {
@@ -222,64 +223,54 @@ impl Masked {
         let n = test.x.n_obs.min(MOST_CELLS);
         let cells: Vec<usize> = (0..n).map(|i| i * test.x.n_obs / n.max(1)).collect();
         let columns: Vec<u32> = model.genes.iter().map(|g| g.index).collect();
-        let (k, tasks) = (model.genes.len(), model.tasks.len());
-        // of each cell: the tasks of the whole panel, then those without each gene
-        let rows: Vec<Vec<f32>> = cells
+        let answers_of = reported(model).len();
+        let rows = cells
             .par_iter()
             .map(|&cell| {
                 let x = panel_values(&test.x, &columns, cell..cell + 1);
-                let mut row = Vec::with_capacity((k + 1) * tasks);
-                answers(model, &model.logits(&x), &mut row);
-                model.logits_without_each(&x, |_, logits| answers(model, logits, &mut row));
+                let mut row = Vec::with_capacity((model.genes.len() + 1) * answers_of);
+                answers(model, test, cell, &model.logits(&x), &mut row);
+                model.logits_without_each(&x, |_, logits| {
+                    answers(model, test, cell, logits, &mut row);
+                });
                 row
             })
             .collect();
-        let block = |b: usize| -> Vec<Vec<f32>> {
-            let of = |t: usize| rows.iter().map(|row| row[b * tasks + t]).collect();
-            (0..tasks).map(of).collect()
-        };
         Self {
-            whole: block(0),
-            without: (1..=k).map(block).collect(),
             cells,
+            answers: answers_of,
+            rows,
         }
     }
-}
 
-impl Masked {
-    /// Share of the cells' variance that these predictions explain.
-    fn explained(&self, model: &PanelModel, test: &TestCells, predicted: &[Vec<f32>]) -> f64 {
-        let squares: Vec<f64> = self.cells.iter().map(|&c| test.squares[c]).collect();
-        let tasks = 0..model.tasks.len();
-        let truth: Vec<(Vec<f32>, &[f32])> = tasks
-            .filter(|&t| model.tasks[t].kind.is_component())
-            .filter_map(|t| match &test.tasks[t].targets {
-                Targets::Values(v) => Some((
-                    self.cells.iter().map(|&c| v[c]).collect(),
-                    predicted[t].as_slice(),
-                )),
-                Targets::Classes(_) => None,
-            })
-            .collect();
-        let pairs: Vec<(&[f32], &[f32])> = truth.iter().map(|(t, p)| (t.as_slice(), *p)).collect();
-        metrics::reconstruction(&pairs, &squares, |_| true).explained
+    /// An answer for all cells, without the gene of a rank or (`None`) of the whole panel.
+    fn of(&self, without: Option<usize>, answer: usize) -> Vec<f32> {
+        let at = without.map_or(0, |rank| rank + 1) * self.answers + answer;
+        self.rows.iter().map(|row| row[at]).collect()
     }
 }
 
-/// Class code or value of each task.
-fn answers(model: &PanelModel, logits: &[f32], out: &mut Vec<f32>) {
-    let mut from = 0;
-    for task in &model.tasks {
+/// Class code or value of each task. Of the components what they explain of the cell's sum of squares, all together: as
+/// many numbers as there are components, of every cell and gene, would take gigabytes.
+fn answers(model: &PanelModel, test: &TestCells, cell: usize, logits: &[f32], out: &mut Vec<f32>) {
+    let (mut from, mut explained) = (0, None);
+    for (t, task) in model.tasks.iter().enumerate() {
         let own = &logits[from..from + task.kind.width()];
         from += own.len();
-        out.push(match task.kind {
-            TaskKind::Classification { .. } => most_probable(own, 1.0).0 as f32,
-            TaskKind::Regression { .. } | TaskKind::Component { .. } => {
-                let (mean, sd) = task.kind.scale();
-                (f64::from(own[0]) * sd + mean) as f32
+        let value = || {
+            let (mean, sd) = task.kind.scale();
+            f64::from(own[0]) * sd + mean
+        };
+        match (&task.kind, &test.tasks[t].targets) {
+            (TaskKind::Classification { .. }, _) => out.push(most_probable(own, 1.0).0 as f32),
+            (TaskKind::Component { .. }, Targets::Values(truth)) => {
+                let (y, p) = (f64::from(truth[cell]), value());
+                *explained.get_or_insert(0.0) += metrics::explained_of(y, p);
             }
-        });
+            _ => out.push(value() as f32),
+        }
     }
+    out.extend(explained.map(|sum| sum as f32));
 }
 
 /// Explains each gene for each task: genes by rank, tasks in their order.
@@ -287,31 +278,29 @@ fn answers(model: &PanelModel, logits: &[f32], out: &mut Vec<f32>) {
 pub fn explain(model: &PanelModel, separation: Separation, test: &TestCells) -> Vec<Explanation> {
     let masked = Masked::new(model, test);
     let mut out = Vec::new();
-    for ((gene, trained), without) in model
-        .genes
-        .iter()
-        .zip(separation.tasks)
-        .zip(&masked.without)
-    {
+    let whole: Vec<Vec<f32>> = (0..masked.answers).map(|a| masked.of(None, a)).collect();
+    for (rank, (gene, trained)) in model.genes.iter().zip(separation.tasks).enumerate() {
         let mut trained: Vec<Option<Trained>> = trained.into_iter().map(Some).collect();
-        for (t, task) in reported(model) {
+        for (answer, (t, task)) in reported(model).into_iter().enumerate() {
+            let (whole, without) = (&whole[answer], masked.of(Some(rank), answer));
             let role = match (trained[t].take(), &test.tasks[t].targets) {
                 (Some(Trained::Component), _) => {
-                    let all = masked.explained(model, test, &masked.whole);
+                    let sum = |of: &[f32]| of.iter().map(|&x| f64::from(x)).sum::<f64>();
+                    let total: f64 = masked.cells.iter().map(|&c| test.squares[c]).sum();
                     Role::Reconstruction {
-                        explained_drop: all - masked.explained(model, test, without),
+                        explained_drop: (sum(whole) - sum(&without)) / total,
                     }
                 }
                 (Some(Trained::Classes(classes)), Targets::Classes(labels)) => {
                     let truth: Vec<u32> = masked.cells.iter().map(|&i| labels[i]).collect();
-                    classes_role(classes, &truth, &masked.whole[t], &without[t])
+                    classes_role(classes, &truth, whole, &without)
                 }
                 (Some(Trained::Value(correlation)), Targets::Values(values)) => {
                     let truth: Vec<f32> = masked.cells.iter().map(|&i| values[i]).collect();
                     let r2 = |p: &[f32]| metrics::regression(&truth, p).r2;
                     Role::Value {
                         correlation,
-                        r2_drop: r2(&masked.whole[t]) - r2(&without[t]),
+                        r2_drop: r2(whole) - r2(&without),
                     }
                 }
                 // a model's tasks are those of the data it was trained on

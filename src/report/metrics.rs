@@ -52,13 +52,19 @@ pub fn reconstruction(
         for (truth, predicted) in components {
             let (y, p) = (f64::from(truth[cell]), f64::from(predicted[cell]));
             held += y * y;
-            known += 2.0 * y * p - p * p;
+            known += explained_of(y, p);
         }
     }
     Reconstruction {
         explained: known / total,
         ceiling: held / total,
     }
+}
+
+/// What a component of value `y` that is predicted as `p` explains of its cell's sum of squares: `y^2 - (y - p)^2`.
+#[must_use]
+pub fn explained_of(y: f64, p: f64) -> f64 {
+    2.0 * y * p - p * p
 }
 
 /// Scores of predicted classes, `predicted[i] < n_classes`; cells whose truth is [`MISSING`] (or
