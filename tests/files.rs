@@ -46,6 +46,7 @@ fn every_format_trains() {
     let dir = tempfile::tempdir().expect("tempdir");
     let labels = fixture("labels.tsv");
     let from_table = ["--labels", &labels, "--label", "kind"];
+    let mut notes = 0;
     for (name, more) in [
         ("anndata_0.6.h5ad", &["--raw", "--label", "cell_type"][..]),
         (
@@ -71,7 +72,16 @@ fn every_format_trains() {
                 stderr(&output)
             );
         }
+        // what one step of reading finds, those after it hand on
+        let said = stderr(&output);
+        let mut own: Vec<&str> = said.lines().filter(|l| l.starts_with("note: ")).collect();
+        notes += own.len();
+        let all = own.len();
+        own.sort_unstable();
+        own.dedup();
+        assert_eq!(own.len(), all, "{name}: {said}");
     }
+    assert!(notes > 7, "{notes}");
 }
 
 #[test]

@@ -108,16 +108,11 @@ impl ApplyArgs {
         };
         let cells = read(&self.data, &request)?;
         for notice in &cells.notices {
-            let kind = if notice.starts_with("warning: ") {
-                ""
-            } else {
-                "note: "
-            };
-            reporter.say(&format!("{kind}{notice}"));
+            reporter.note(notice);
         }
         if !model.calibration.is_known() {
-            reporter.say(
-                "note: the model was not calibrated (no validation cells, or an earlier version): probabilities \
+            reporter.note(
+                "the model was not calibrated (no validation cells, or an earlier version): probabilities \
                  are as the network gives them, and no cell is flagged",
             );
         }

@@ -58,7 +58,7 @@ pub fn run(args: &ConvertArgs) -> Result<Outcome, Failure> {
     let piped = is_stdout(&args.to).then(Piped::new).transpose()?;
     let to = piped.as_ref().map_or(args.to.clone(), Piped::path);
     for notice in data::convert(&args.from, &to, &how)? {
-        reporter.say(&format!("note: {notice}"));
+        reporter.note(&notice);
     }
     piped.map(Piped::send).transpose()?;
     Ok(Outcome {

@@ -159,8 +159,8 @@ pub fn run(args: &EvaluateArgs) -> Result<Outcome, Failure> {
     let asked = labels(model, &cells, asked)?;
     for (t, _, labels) in &asked {
         for (label, of) in &labels.unseen {
-            reporter.say(&format!(
-                "note: {} cells have the label {label:?} of {}, which training never saw: they are in no figure",
+            reporter.note(&format!(
+                "{} cells have the label {label:?} of {}, which training never saw: they are in no figure",
                 of.len(),
                 model.tasks[*t].name
             ));

@@ -147,7 +147,7 @@ impl Work for EvaluatePanel<'_> {
         for panel in panels {
             let (settings, notices) = settings(c, panel, &data.data, &data.var_names)?;
             let notices = panel.notices.iter().chain(&notices);
-            notices.for_each(|n| reporter.say(&format!("note: {n}")));
+            notices.for_each(|n| reporter.note(n));
             sizes.push(settings.genes);
         }
         data.announce(&ops.info(), reporter);

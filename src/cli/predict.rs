@@ -144,7 +144,7 @@ pub fn run(args: &PredictArgs, format: Format) -> Result<Outcome, Failure> {
                 )?)
             });
             for notice in notices? {
-                reporter.say(&format!("note: {notice}"));
+                reporter.note(&notice);
             }
         }
         (format, Some(target)) => {

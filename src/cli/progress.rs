@@ -1,6 +1,8 @@
 //! What a person sees while a run goes on, all of it on stderr.
 use crate::train::settings::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,8 @@ pub struct Reporter {
     quiet: bool,
     bar: Option<ProgressBar>,
     last: Option<Instant>,
+    /// What [`Self::note`] said.
+    noted: RefCell<HashSet<String>>,
 }
 
 impl Reporter {
@@ -32,6 +36,7 @@ impl Reporter {
             quiet,
             bar,
             last: None,
+            noted: RefCell::default(),
         }
     }
 
@@ -44,6 +49,18 @@ impl Reporter {
             _ if self.quiet => {}
             Some(bar) => bar.suspend(write),
             None => write(),
+        }
+    }
+
+    /// What the user should know of the data, once: each step of reading hands on what those before it found.
+    pub fn note(&self, text: &str) {
+        if self.noted.borrow_mut().insert(text.into()) {
+            let kind = if text.starts_with("warning: ") {
+                ""
+            } else {
+                "note: "
+            };
+            self.say(&format!("{kind}{text}"));
         }
     }
 

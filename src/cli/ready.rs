@@ -74,10 +74,7 @@ pub(super) fn ready<O: Ops>(
     let windows = limit
         .filter(|_| on_disk)
         .and_then(|limit| budget::windows(limit, x.n_obs(), x.n_vars()).ok());
-    let tell = |notices: &[String]| {
-        let notes = notices.iter().map(|n| format!("note: {n}"));
-        notes.for_each(|n| reporter.say(&n));
-    };
+    let tell = |notices: &[String]| notices.iter().for_each(|n| reporter.note(n));
     tell(&dataset.notices);
     let prepared = prepare::prepare_matrix(dataset, x, &c.label, &c.regress, c.input)?;
     tell(&prepared.notices);
@@ -112,8 +109,8 @@ pub(super) fn ready<O: Ops>(
     tell(&summary.notices);
     let components = with_components(&mut data, c.reconstruct, network.seed)?;
     if let Some(stream) = &data.stream {
-        reporter.say(&format!(
-            "note: the cells stream from {}, in windows of up to {} steps; statistics are of {} of {} \
+        reporter.note(&format!(
+            "the cells stream from {}, in windows of up to {} steps; statistics are of {} of {} \
              training cells and {} of {} validation cells",
             out.display(),
             stream.window_steps(usize::try_from(network.batch_size).unwrap_or(usize::MAX)),

@@ -101,8 +101,7 @@ impl Work for Train<'_> {
         let config = &ready.config(c);
         let (settings, notice) = settings(c, &ready.data, None)?;
         ready.announce(&ops.info(), reporter);
-        let note = notice.map(|n| format!("note: {n}"));
-        note.into_iter().for_each(|n| reporter.say(&n));
+        notice.iter().for_each(|n| reporter.note(n));
         let stop = stop_on_signal();
         let checkpoint = dir.join(CHECKPOINT);
         // nothing of an earlier run is touched before the first epoch is done

@@ -35,8 +35,8 @@ pub(super) fn on_device(
     match device {
         Pick::Gpu(mut gpu) => {
             if matrix_is_wanted() && !gpu.uses_matrices() {
-                reporter.say(
-                    "note: YOTO_MATRIX is set, but the adapter has no cooperative matrices of 16 x 16 f16 \
+                reporter.note(
+                    "YOTO_MATRIX is set, but the adapter has no cooperative matrices of 16 x 16 f16 \
                      in subgroups of 32, or they fail the self-test; dense layers stay in f32",
                 );
             }
@@ -44,7 +44,7 @@ pub(super) fn on_device(
         }
         Pick::Cpu { note } => {
             if let Some(note) = note {
-                reporter.say(&format!("note: {note}"));
+                reporter.note(&note);
             }
             let mut cpu = crate::cpu::Cpu::<f32>::default();
             // inside the pool: work that comes from outside would be queued on the heap, step by step

@@ -1,5 +1,5 @@
 //! Test figures of each batch.
-use super::cross::measures;
+use super::cross::{measures, widest};
 use super::predict::{Predicted, Scores, reported, score};
 use crate::data::cells::{Targets, TestCells};
 use crate::model::panel_model::PanelModel;
@@ -64,12 +64,14 @@ impl BatchScores {
     pub(super) fn table(&self) -> String {
         // writing to a string does not fail
         let mut s = format!("\ntest, each {}\n", self.column);
+        let wide = widest(self.groups.iter().map(|r| r.batch.as_str()));
+        let task = widest(self.groups.iter().map(|r| r.task.as_str()));
         for row in &self.groups {
             let figures = measures(&row.test).into_iter();
             let figures: Vec<String> = figures.map(|(n, x)| format!("{n} {x:.3}")).collect();
             let _ = writeln!(
                 s,
-                "  {:<14} {:<14} {:>6} cells  {}",
+                "  {:<wide$} {:<task$} {:>6} cells  {}",
                 row.batch,
                 row.task,
                 row.cells,

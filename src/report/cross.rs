@@ -72,6 +72,11 @@ pub(super) fn measures(scores: &Scores) -> Vec<(&'static str, f64)> {
     }
 }
 
+/// Width of a column of names in a table for a person.
+pub(super) fn widest<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    names.map(|name| name.chars().count()).fold(14, usize::max)
+}
+
 impl CrossValidation {
     /// Sums the folds up.
     #[must_use]
@@ -127,6 +132,8 @@ impl CrossValidation {
             self.column,
             self.sizes()
         );
+        let wide = widest(self.groups.iter().map(|r| r.group.as_str()));
+        let task = widest(self.groups.iter().map(|r| r.task.as_str()));
         for row in &self.groups {
             let scores = measures(&row.across).into_iter().zip(measures(&row.within));
             let figures: Vec<String> = scores
@@ -138,7 +145,7 @@ impl CrossValidation {
             };
             let _ = writeln!(
                 s,
-                "  {:<14} {:<14} {:>6} cells  {}{unseen}",
+                "  {:<wide$} {:<task$} {:>6} cells  {}{unseen}",
                 row.group,
                 row.task,
                 row.cells,

@@ -1,7 +1,7 @@
 //! The result of a run as one JSON object and as a short table.
 use super::batches::BatchScores;
 use super::confidence::Confidence;
-use super::cross::CrossValidation;
+use super::cross::{CrossValidation, widest};
 use super::explain::{Explanation, Role};
 use super::files::Panel;
 use super::hierarchy::Hierarchy;
@@ -253,11 +253,12 @@ impl Summary {
             "{}: {} cells x {} genes; {} train, {} validation, {} test cells",
             d.path, d.n_obs, d.n_vars, d.train, d.validation, d.test
         );
-        let _ = writeln!(s, "\nrank  gene              score  index  marks");
+        let wide = widest(self.panel.iter().map(|g| g.gene.as_str()));
+        let _ = writeln!(s, "\nrank  {:<wide$} {:>8}  index  marks", "gene", "score");
         for g in &self.panel {
             let _ = writeln!(
                 s,
-                "{:>4}  {:<14} {:>8.4}  {:>5}  {}",
+                "{:>4}  {:<wide$} {:>8.4}  {:>5}  {}",
                 g.rank,
                 g.gene,
                 g.score,
