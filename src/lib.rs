@@ -29,7 +29,8 @@
 //! - [`train`]: settings, the plan of the phases, elimination, the epoch loop, rounds, checkpoints; panels of several
 //!   sizes, of the majority of several runs, and the rules that they keep ([`train::rules`]); baselines ([`train::baselines`]).
 //! - [`check`]: small known cases of every kernel entry, and their table over all implementations.
-//! - [`report`]: metrics, predictions, the summary, the result files, what a laboratory orders from
+//! - [`metrics`]: scores, for validation and reports alike.
+//! - [`report`]: predictions, the summary, the result files, what a laboratory orders from
 //!   ([`report::order`]) and the page ([`report::page`]).
 //! - [`markup`]: HTML and SVG as text, for the pages of `report` and of `bench compare`.
 //! - [`data`]: readers of every format behind [`data::open()`] (HDF5 in Rust: nothing in a file is
@@ -63,6 +64,7 @@ pub mod error;
 pub mod gpu;
 pub mod kernels;
 pub mod markup;
+pub mod metrics;
 pub mod model;
 pub mod ops;
 pub mod reference;

@@ -14,7 +14,7 @@ use yoto_gpu::data::dataset::{Csr, Dataset};
 use yoto_gpu::data::packed::unpack;
 use yoto_gpu::data::prepare::{InputChoice, prepare};
 use yoto_gpu::data::split::{SplitSettings, split};
-use yoto_gpu::report::metrics::reconstruction;
+use yoto_gpu::metrics::reconstruction;
 use yoto_gpu::train::fit;
 use yoto_gpu::train::settings::{Recipe, Settings};
 

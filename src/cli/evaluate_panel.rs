@@ -165,8 +165,7 @@ impl Work for EvaluatePanel<'_> {
         };
         let mut done = self.train(ops, data, &like, &mut begin, &stop, reporter)?;
         if let (Some(&i), false) = (others.first(), stop.load(Ordering::Relaxed)) {
-            let quiet = Reporter::new(true);
-            let data = ready(ops, &c.source, &c.network, sizes[i], place, &quiet)?;
+            let data = ready(ops, &c.source, &c.network, sizes[i], place, reporter)?;
             done.extend(self.train(ops, data, &others, &mut begin, &stop, reporter)?);
         }
         done.sort_by_key(|d| d.panel);

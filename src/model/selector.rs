@@ -1,7 +1,17 @@
 //! What the selection holds on a device beside its networks, and its settings for one step.
 use crate::ops::{CENTRE_CHUNK, FBuf, Ops, Result, UBuf, stride};
 use crate::reference::noise::tables;
-use crate::train::settings::Relaxation;
+use serde::{Deserialize, Serialize};
+
+/// Which relaxation of top-k carries the gradient (method.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Relaxation {
+    /// A: capped-sum sigmoid.
+    Sigmoid,
+    /// B: SoftSort rows.
+    Softsort,
+}
 
 /// What the selection phase needs beside its networks; buffers hold a copy a network.
 #[derive(Clone, Debug)]

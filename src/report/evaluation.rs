@@ -1,11 +1,11 @@
 //! A trained model held against new cells with labels.
 use super::confidence::{Confidence, confidence};
-use super::metrics;
 use super::per_class::{self, Intervals, OneClass, named, shown};
 use super::predict::{Predicted, Scores, decode};
 use super::table::all_flags;
 use crate::data::cells::{Targets, TaskKind};
 use crate::data::new_labels::NewLabels;
+use crate::metrics;
 use crate::model::calibration::Flag;
 use crate::model::panel_model::{Outputs, PanelModel};
 use crate::ops::MISSING;

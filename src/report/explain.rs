@@ -4,10 +4,10 @@
 //! saw. The second is exact, by masking: every prediction of the test cells is made again with the
 //! gene at its training mean, which is 0 for the network, and all else as it is.
 use super::genes::{self, Facts};
-use super::metrics;
 use super::predict::{most_probable, panel_values, reported};
 use crate::data::cells::{Targets, Task, TaskKind, TestCells, TrainingData};
 use crate::data::packed::unpack;
+use crate::metrics;
 use crate::model::panel_model::PanelModel;
 use crate::ops::MISSING;
 use rayon::prelude::*;

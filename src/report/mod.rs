@@ -11,7 +11,6 @@ pub mod gene_flags;
 pub mod genes;
 pub mod hierarchy;
 pub mod interval;
-pub mod metrics;
 pub mod order;
 pub mod order_csv;
 pub mod page;

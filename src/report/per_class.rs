@@ -1,8 +1,8 @@
 //! Figures of each class with their intervals, and the confusion of the classes.
 use super::interval::intervals as resampled;
-use super::metrics::{self, Classification};
 use super::predict::{Predicted, Scores, reported};
 use crate::data::cells::{Targets, TaskKind, TestCells};
+use crate::metrics::{self, Classification};
 use crate::model::panel_model::PanelModel;
 use crate::ops::MISSING;
 use serde::Serialize;

@@ -1,8 +1,8 @@
 //! Predictions of cells by a trained model, and their scores.
-use super::metrics::{self, Classification, Reconstruction, Regression};
 use crate::data::cells::{Targets, TaskKind, TestCells};
 use crate::data::components;
 use crate::data::dataset::Csr;
+use crate::metrics::{self, Classification, Reconstruction, Regression};
 use crate::model::panel_model::{Outputs, PanelModel};
 use crate::ops::MISSING;
 use crate::train::calibrate::outputs;

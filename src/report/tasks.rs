@@ -1,9 +1,9 @@
 //! The tasks of a model with their test scores.
 use super::cross::measures;
-use super::metrics::{Classification, Reconstruction, Regression};
 use super::per_class::Intervals;
 use super::predict::{Scores, reported};
 use crate::data::cells::TaskKind;
+use crate::metrics::{Classification, Reconstruction, Regression};
 use crate::model::panel_model::PanelModel;
 use serde::Serialize;
 

@@ -3,11 +3,11 @@ use super::refine::Pass;
 use super::stages::{Scaling, Stage};
 use crate::data::cells::{Targets, Task, TrainingData};
 use crate::kernels::topk::TopK;
+use crate::metrics;
 use crate::model::panel_step::panel_first;
 use crate::model::step::sparse_first;
 use crate::model::trunk::{self, Batch, Dropout, trunk_forward};
 use crate::ops::{MISSING, Ops, Result};
-use crate::report::metrics;
 
 /// Validation loss (mean over the tasks that have labels there, by their weights, of the mean loss without class weights) and
 /// score (the same of macro-F1 or R2) of each network; with batches the loss is that of the worst one. `None`

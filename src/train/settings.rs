@@ -6,19 +6,10 @@ use super::trail::Left;
 use crate::data::cells::{Task, TaskKind};
 use crate::data::components;
 use crate::model::panel_model::PanelModel;
+pub use crate::model::selector::Relaxation;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Which relaxation of top-k carries the gradient (method.md).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Relaxation {
-    /// A: capped-sum sigmoid.
-    Sigmoid,
-    /// B: SoftSort rows.
-    Softsort,
-}
 
 /// Settings of training; all of them stand in `config.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
