@@ -201,6 +201,28 @@ fn the_panel_of_a_run_evaluated_again_does_as_well() {
 }
 
 #[test]
+fn no_panel_takes_the_place_of_another_or_of_a_result_file() {
+    let p = planted();
+    let genes = p.markers.join("\n");
+    let files = [
+        "comparison.csv.txt",
+        "Config.JSON.txt",
+        "one.txt",
+        "ONE.csv",
+    ];
+    let files = files.map(|name| p.genes_file(name, &genes));
+    let panels: Vec<&str> = files.iter().flat_map(|f| ["--panel", f.as_str()]).collect();
+    let steps = ["--steps", "20"];
+    let output = p.run("evaluate-panel", "several", &[&panels[..], &steps].concat());
+    assert_eq!(object(&output)["panels"].as_array().map(Vec::len), Some(4));
+    for label in ["comparison.csv-2", "Config.JSON-2", "one", "ONE-2"] {
+        let folder = p.out("several").join(label);
+        assert!(folder.join("metrics.json").is_file(), "{label}");
+    }
+    assert_eq!(rows(&p.out("several/comparison.csv")).len(), 4);
+}
+
+#[test]
 fn random_panels_follow_the_seed_and_baselines_see_training_cells_alone() {
     let p = planted();
     let run = |out: &str, more: &[&str]| {

@@ -15,7 +15,7 @@ use crate::error::{DataError, OutputError};
 use crate::gpu::pick;
 use crate::ops::Ops;
 use crate::report::comparison;
-use crate::report::files::{COMPARISON, Claim, RunDir};
+use crate::report::files::{COMPARISON, Claim, FILES, RunDir};
 use crate::report::summary::Summary;
 use crate::train;
 use crate::train::settings::{Fit, Settings};
@@ -304,14 +304,19 @@ fn settings(
     Ok((settings, notices))
 }
 
-/// Names of the directories of panels, all different.
+/// Names of the directories of panels: all different, also where capitals do not count, and no result file's.
 fn labels(panels: &[GivenPanel]) -> Vec<String> {
     let mut labels: Vec<String> = Vec::with_capacity(panels.len());
     for panel in panels {
         let own = panel.label();
         let numbered = (2..).map(|n| format!("{own}-{n}"));
         let free = std::iter::once(own.clone()).chain(numbered);
-        labels.extend(free.into_iter().find(|l| !labels.contains(l)));
+        let taken = |label: &String| {
+            let same = |other: &str| other.eq_ignore_ascii_case(label);
+            labels.iter().any(|l| same(l)) || FILES.iter().any(|f| same(f))
+        };
+        let label = free.into_iter().find(|l| !taken(l));
+        labels.extend(label);
     }
     labels
 }

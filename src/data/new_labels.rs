@@ -55,11 +55,15 @@ pub fn new_labels(name: &str, column: &Column, kind: &TaskKind) -> Result<NewLab
             format!("the model knows: {}", listed(classes)),
         ));
     }
-    let mut unseen: Vec<(String, Vec<u32>)> = Vec::new();
-    for (code, name) in names.iter().enumerate().filter(|(c, _)| of[*c].is_none()) {
-        let cells = (0u32..).zip(&codes).filter(|(_, c)| **c as usize == code);
-        unseen.push((name.clone(), cells.map(|(cell, _)| cell).collect()));
+    let mut cells_of = vec![Vec::new(); names.len()];
+    for (cell, &code) in (0u32..).zip(&codes) {
+        if let Some(cells) = cells_of.get_mut(code as usize) {
+            cells.push(cell);
+        }
     }
+    let all = names.into_iter().zip(cells_of).zip(&of);
+    let unseen = all.filter(|(_, known)| known.is_none());
+    let unseen = unseen.map(|(one, _)| one).collect();
     let code = |c: &u32| {
         let known = of.get(*c as usize).copied().flatten();
         known.map_or(MISSING, |k| k as u32)
