@@ -6,8 +6,10 @@
                                    [--seeds 0,1,2] [--hvg 4000] [--option --recipe --option '{...}']
     python benches/panels.py table [--out results.jsonl] [--methods yoto-gpu,scanpy_wilcoxon,...] [--seeds 0,1,2,3,4]
     python benches/panels.py ranks [--out results.jsonl] [--seeds 0,1,2,3,4]
+    python benches/panels.py save  [--out results.jsonl,more.jsonl] [--to benches/panels.csv]
 
-`run` appends one JSON line a method, data set, k and seed, and skips what is there already. Needs a Python with
+`run` appends one JSON line a method, data set, k and seed, and skips what is there already. `save` keeps their scores;
+`table` and `ranks` read them from there too (`--out benches/panels.csv`: those that the README has). Needs a Python with
 scanpy, scikit-learn and the packages of the methods asked for, and target/release/yoto-gpu (or YOTO_GPU).
 
 Split and preparation are those of bench_peers.py for every method: StratifiedShuffleSplit, 20 % test, random_state =
@@ -158,6 +160,37 @@ def peer(peers, path, label, ks, seed, method, hvg, limit):
         print(f"  {method}: {r.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
 
 
+FIELDS = ("data", "method", "seed", "k", "own_acc", "own_f1", "lr_acc", "lr_f1")
+
+
+def read(paths):
+    """Results of files by comma, JSON lines or what `save` wrote."""
+    records = []
+    for path in paths.split(","):
+        with open(path, newline="") as f:
+            if not path.endswith(".csv"):
+                records += map(json.loads, f)
+                continue
+            for row in csv.DictReader(f):
+                row.update({n: int(row[n]) for n in ("seed", "k")})
+                row.update({n: float(row[n]) if row[n] else None for n in FIELDS[4:]})
+                records.append(row)
+    return records
+
+
+def save(args):
+    """Scores of all results, in order; the last of those that are there twice."""
+    place = lambda r: (list(SETS).index(r["data"]), r["method"], r["seed"], r["k"])
+    rows = {place(r): r for r in read(args.out)}
+    with open(args.to, "w", newline="") as f:
+        out = csv.writer(f, lineterminator="\n")
+        out.writerow(FIELDS)
+        for _, r in sorted(rows.items()):
+            scores = ["" if r.get(n) is None else f"{r[n]:.6f}" for n in FIELDS[4:]]
+            out.writerow([r[n] for n in FIELDS[:4]] + scores)
+    print(f"{len(rows)} results in {args.to}")
+
+
 def run(args):
     done = set()
     if os.path.exists(args.out):
@@ -189,8 +222,7 @@ def run(args):
 
 def table(args):
     """Every data set and k, the methods of --methods that ran on all seeds there, the best in bold."""
-    with open(args.out) as f:
-        records = [json.loads(line) for line in f]
+    records = read(args.out)
     seeds = {int(s) for s in args.seeds.split(",")}
     columns = []
     for method in args.methods.split(","):
@@ -221,8 +253,7 @@ def table(args):
 def ranks(args):
     """Mean rank, mean and gap of each method in both views, over the data sets and k where it ran on all seeds; where
     ours is more than a point behind the best rival, with the standard error of the difference over the seeds."""
-    with open(args.out) as f:
-        records = [json.loads(line) for line in f]
+    records = read(args.out)
     seeds = {int(s) for s in args.seeds.split(",")}
     values = {}
     for r in records:
@@ -258,11 +289,12 @@ def ranks(args):
 
 if __name__ == "__main__":
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("what", choices=["run", "table", "ranks"])
+    ap.add_argument("what", choices=["run", "table", "ranks", "save"])
     ap.add_argument("--peers", default=os.path.join(ROOT, "..", "shared", "peers"))
     ap.add_argument("--data", default=os.path.join(ROOT, "..", "shared", "data"))
     ap.add_argument("--out", default=os.path.join(ROOT, "target", "panels.jsonl"))
     ap.add_argument("--only", default="", help="data sets, by comma")
+    ap.add_argument("--to", default=os.path.join(HERE, "panels.csv"), help="where `save` writes")
     ap.add_argument("--methods", default="yoto-gpu," + METHODS, help="by comma; a name that begins with yoto-gpu runs this program with --option")
     ap.add_argument("--k", default="8,16,32,64")
     ap.add_argument("--seeds", default="0,1,2,3,4")
@@ -270,4 +302,4 @@ if __name__ == "__main__":
     ap.add_argument("--limit", type=int, default=900, help="seconds that a peer may take for all k of one data set and seed")
     ap.add_argument("--option", action="append", default=[], help="passed to yoto-gpu; write --option=--flag")
     a = ap.parse_args()
-    {"run": run, "table": table, "ranks": ranks}[a.what](a)
+    {"run": run, "table": table, "ranks": ranks, "save": save}[a.what](a)
