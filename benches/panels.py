@@ -6,10 +6,10 @@
                                    [--seeds 0,1,2] [--hvg 4000] [--option --recipe --option '{...}']
     python benches/panels.py table [--out results.jsonl] [--methods yoto-gpu,scanpy_wilcoxon,...] [--seeds 0,1,2,3,4]
     python benches/panels.py ranks [--out results.jsonl] [--seeds 0,1,2,3,4]
-    python benches/panels.py save  [--out results.jsonl,more.jsonl] [--to benches/panels.csv]
+    python benches/panels.py save  [--out results.jsonl,more.jsonl] [--to panels.csv]
 
-`run` appends one JSON line a method, data set, k and seed, and skips what is there already. `save` keeps their scores;
-`table` and `ranks` read them from there too (`--out benches/panels.csv`: those that the README has). Needs a Python with
+`run` appends one JSON line a method, data set, k and seed, and skips what is there already. `save` puts the scores of
+several files into one table, which `table` and `ranks` read too (`--out panels.csv`). Needs a Python with
 scanpy, scikit-learn and the packages of the methods asked for, and target/release/yoto-gpu (or YOTO_GPU).
 
 Split and preparation are those of bench_peers.py for every method: StratifiedShuffleSplit, 20 % test, random_state =
@@ -294,7 +294,7 @@ if __name__ == "__main__":
     ap.add_argument("--data", default=os.path.join(ROOT, "..", "shared", "data"))
     ap.add_argument("--out", default=os.path.join(ROOT, "target", "panels.jsonl"))
     ap.add_argument("--only", default="", help="data sets, by comma")
-    ap.add_argument("--to", default=os.path.join(HERE, "panels.csv"), help="where `save` writes")
+    ap.add_argument("--to", default=os.path.join(ROOT, "target", "panels.csv"), help="where `save` writes")
     ap.add_argument("--methods", default="yoto-gpu," + METHODS, help="by comma; a name that begins with yoto-gpu runs this program with --option")
     ap.add_argument("--k", default="8,16,32,64")
     ap.add_argument("--seeds", default="0,1,2,3,4")
