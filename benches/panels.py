@@ -194,8 +194,7 @@ def save(args):
 def run(args):
     done = set()
     if os.path.exists(args.out):
-        with open(args.out) as f:
-            done = {(r["data"], r["method"], r["seed"], r["k"]) for r in map(json.loads, f)}
+        done = {(r["data"], r["method"], r["seed"], r["k"]) for r in read(args.out)}
     ks = [int(k) for k in args.k.split(",")]
     failed = set()
     for name, seed in [(n, int(s)) for s in args.seeds.split(",") for n in (args.only.split(",") if args.only else SETS)]:

@@ -44,6 +44,7 @@ pub(super) fn cross_validate<O: Ops>(
             column,
             fold.group
         ));
+        // in every fold that they are of, though the words be the same: no `note`
         for notice in &fold.notices {
             reporter.say(&format!("note: {notice}"));
         }

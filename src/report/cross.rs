@@ -220,3 +220,28 @@ impl CrossValidation {
             .map_err(|e| csv::Error::from(e.into_error()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::classification;
+
+    #[test]
+    fn columns_stand_below_each_other_whatever_the_names() {
+        let row = |group: &str, task: &str| FoldScores {
+            group: group.into(),
+            task: task.into(),
+            k: 8,
+            cells: 12,
+            unseen: 0,
+            across: Scores::Classes(classification(&[0, 1], &[0, 1], 2)),
+            within: Scores::Classes(classification(&[0, 1], &[0, 0], 2)),
+        };
+        let long = "a donor with a long name";
+        let groups = vec![row("a", "type"), row(long, "a rather long task")];
+        let table = CrossValidation::new("donor", groups, Vec::new()).table();
+        let rows = table.lines().filter(|l| l.contains(" cells  "));
+        let places: Vec<Option<usize>> = rows.map(|l| l.find(" cells  ")).collect();
+        assert!(places.len() == 2 && places[0] == places[1], "{table}");
+    }
+}

@@ -213,7 +213,7 @@ fn of_classes(values: &[f32], labels: &[u32], classes: &[String]) -> Vec<OfClass
 struct Masked {
     cells: Vec<usize>,
     /// Answers of the model at a time: one a task, all components together being the last one.
-    answers: usize,
+    n_answers: usize,
     /// Of each cell the answers of the whole panel, then those without each gene.
     rows: Vec<Vec<f32>>,
 }
@@ -223,12 +223,12 @@ impl Masked {
         let n = test.x.n_obs.min(MOST_CELLS);
         let cells: Vec<usize> = (0..n).map(|i| i * test.x.n_obs / n.max(1)).collect();
         let columns: Vec<u32> = model.genes.iter().map(|g| g.index).collect();
-        let answers_of = reported(model).len();
+        let n_answers = reported(model).len();
         let rows = cells
             .par_iter()
             .map(|&cell| {
                 let x = panel_values(&test.x, &columns, cell..cell + 1);
-                let mut row = Vec::with_capacity((model.genes.len() + 1) * answers_of);
+                let mut row = Vec::with_capacity((model.genes.len() + 1) * n_answers);
                 answers(model, test, cell, &model.logits(&x), &mut row);
                 model.logits_without_each(&x, |_, logits| {
                     answers(model, test, cell, logits, &mut row);
@@ -238,14 +238,14 @@ impl Masked {
             .collect();
         Self {
             cells,
-            answers: answers_of,
+            n_answers,
             rows,
         }
     }
 
     /// An answer for all cells, without the gene of a rank or (`None`) of the whole panel.
     fn of(&self, without: Option<usize>, answer: usize) -> Vec<f32> {
-        let at = without.map_or(0, |rank| rank + 1) * self.answers + answer;
+        let at = without.map_or(0, |rank| rank + 1) * self.n_answers + answer;
         self.rows.iter().map(|row| row[at]).collect()
     }
 }
@@ -278,7 +278,7 @@ fn answers(model: &PanelModel, test: &TestCells, cell: usize, logits: &[f32], ou
 pub fn explain(model: &PanelModel, separation: Separation, test: &TestCells) -> Vec<Explanation> {
     let masked = Masked::new(model, test);
     let mut out = Vec::new();
-    let whole: Vec<Vec<f32>> = (0..masked.answers).map(|a| masked.of(None, a)).collect();
+    let whole: Vec<Vec<f32>> = (0..masked.n_answers).map(|a| masked.of(None, a)).collect();
     for (rank, (gene, trained)) in model.genes.iter().zip(separation.tasks).enumerate() {
         let mut trained: Vec<Option<Trained>> = trained.into_iter().map(Some).collect();
         for (answer, (t, task)) in reported(model).into_iter().enumerate() {

@@ -198,10 +198,12 @@ fn candidates(
         let (order, gain) = (ordered(g), beside.gain);
         let left = fit.left.iter().filter(|l| l.gene == g as u32);
         let reason = match rules.against(&ranked, g as u32) {
-            Some(rule) if rule.contains("mean") || rule.contains("crowding") => format!(
-                "left out by {rule}; highest class mean {:.3} ({})",
-                order.highest_mean.0, order.highest_mean.1
-            ),
+            Some(rule) if rule.starts_with("--min-mean") || rule.starts_with("--max-crowding") => {
+                format!(
+                    "left out by {rule}; highest class mean {:.3} ({})",
+                    order.highest_mean.0, order.highest_mean.1
+                )
+            }
             Some(rule) => format!("left out by {rule}"),
             None if nearest.1.abs() >= REDUNDANT => {
                 format!("redundant with {} (r = {:.2})", nearest.0, nearest.1)

@@ -9,9 +9,9 @@ use crate::model::step::sparse_first;
 use crate::model::trunk::{self, Batch, Dropout, trunk_forward};
 use crate::ops::{MISSING, Ops, Result};
 
-/// Validation loss (mean over the tasks that have labels there, by their weights, of the mean loss without class weights) and
-/// score (the same of macro-F1 or R2) of each network; with batches the loss is that of the worst one. `None`
-/// without validation cells.
+/// Validation loss (mean over the tasks that have labels there, by their weights, of the mean loss without class
+/// weights) and score (the same of macro-F1 or R2) of each network; with batches the loss is that of the worst one.
+/// `None` without validation cells.
 pub(super) fn validation<O: Ops>(
     ops: &mut O,
     stage: &mut Stage,

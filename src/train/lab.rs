@@ -97,31 +97,29 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
             "leave room between the two",
         ));
     }
-    if lab.min_mean.is_some() || lab.max_mean.is_some() || lab.max_crowding.is_some() {
-        if lab.min_mean.is_some() || lab.max_mean.is_some() {
-            let (min, max) = (
-                lab.min_mean.unwrap_or(0.0),
-                lab.max_mean.unwrap_or(f32::INFINITY),
-            );
-            rules.allowed = (0..n)
-                .map(|g| {
-                    let highest = data.profiles.iter().map(|p| p.highest_mean(g).1);
-                    (min..=max).contains(&highest.fold(0.0, f32::max))
-                })
-                .collect();
-        }
-        if let Some(most) = lab.max_crowding {
-            let of = |p: &Profile| -> Vec<Load> {
-                let each = p.classes.iter().zip(&p.mean);
-                let load = |(class, mean): (&String, &Vec<f32>)| Load {
-                    name: format!("--max-crowding {most} in {class}"),
-                    each: mean.iter().map(|&m| f64::from(m)).collect(),
-                    most,
-                };
-                each.map(load).collect()
+    if lab.min_mean.is_some() || lab.max_mean.is_some() {
+        let (min, max) = (
+            lab.min_mean.unwrap_or(0.0),
+            lab.max_mean.unwrap_or(f32::INFINITY),
+        );
+        rules.allowed = (0..n)
+            .map(|g| {
+                let highest = data.profiles.iter().map(|p| p.highest_mean(g).1);
+                (min..=max).contains(&highest.fold(0.0, f32::max))
+            })
+            .collect();
+    }
+    if let Some(most) = lab.max_crowding {
+        let of = |p: &Profile| -> Vec<Load> {
+            let each = p.classes.iter().zip(&p.mean);
+            let load = |(class, mean): (&String, &Vec<f32>)| Load {
+                name: format!("--max-crowding {most} in {class}"),
+                each: mean.iter().map(|&m| f64::from(m)).collect(),
+                most,
             };
-            rules.loads = data.profiles.iter().flat_map(of).collect();
-        }
+            each.map(load).collect()
+        };
+        rules.loads = data.profiles.iter().flat_map(of).collect();
     }
     if let Some(most) = lab.budget {
         let cost = |name: &String| lab.costs.get(name).copied().unwrap_or(1.0);
