@@ -61,17 +61,22 @@ pub(super) enum Judging {
     },
 }
 
+/// Of fewer than half as many outputs less than half of the genes are left out: what tells donors or treatments
+/// apart is no set of markers a class that stand in for one another.
+const OUTPUTS: f32 = 16.0;
+
 /// Cells that those losses are taken over at least, each with other genes left out, where some are.
 const LEAST_DRAWS: usize = 4096;
 
 impl Judging {
     /// For a panel of k genes of run `r`: the more genes there are for each of the `n_out` outputs, the more of
-    /// them are left out; none where each is needed for a class of its own.
+    /// them are left out; none where each is needed for a class of its own, and few where there are few outputs.
     pub(super) fn of(settings: &Settings, n_out: usize, k: usize, r: usize) -> Self {
         let recipe = &settings.recipe;
         let needed = recipe.judge_needed * n_out as f32 / k as f32;
+        let most = recipe.judge_dropout.min(n_out as f32 / OUTPUTS);
         Self::Round {
-            dropout: (1.0 - needed).min(recipe.judge_dropout).max(0.0),
+            dropout: (1.0 - needed).min(most).max(0.0),
             seed: key(settings.seed + r as u64),
         }
     }
@@ -110,6 +115,10 @@ mod tests {
         // two genes a class are needed, at most half of them left out
         assert_eq!([share(8, 8), share(8, 16), share(48, 64)], [0.0; 3]);
         assert_eq!(share(12, 32), 0.25);
-        assert_eq!([share(8, 32), share(8, 500), share(2, 8)], [0.5; 3]);
+        assert_eq!([share(8, 32), share(8, 500), share(48, 500)], [0.5; 3]);
+        assert_eq!(
+            [share(2, 8), share(2, 500), share(4, 32)],
+            [0.125, 0.125, 0.25]
+        );
     }
 }
