@@ -40,6 +40,15 @@ SETS = {
     "kang_condition": ("kang_ifnb_pbmc_counts.h5ad", "condition"),
     "pbmc68k_reduced": ("10x_pbmc68k_reduced.h5ad", "bulk_labels"),
 }
+# Only where --only names them.
+OTHERS = {
+    "baron_donor": ("baron_human_pancreas_counts.h5ad", "donor"),
+    "kang_sample": ("kang_ifnb_pbmc_counts.h5ad", "sample"),
+    "rnamix": ("sc_mixology_rnamix_counts.h5ad", "mix"),
+    "rnamix_protocol": ("sc_mixology_rnamix_counts.h5ad", "protocol"),
+    "demo": ("demo_baron_small_counts.h5ad", "cell_type"),
+}
+ALL = {**SETS, **OTHERS}
 METHODS = (
     "random,hvg_seurat,scanpy_wilcoxon,scanpy_ttest,scanpy_logreg,cosg,f_classif,rankcorr,scgenefit,sepsolve,rf,xgboost,"
     "lightgbm,mutual_info,l1_logreg,mrmr,stg,nsforest,lassonet,spapros,markermap,scmer,yoto_torch"
@@ -180,7 +189,7 @@ def read(paths):
 
 def save(args):
     """Scores of all results, in order; the last of those that are there twice."""
-    place = lambda r: (list(SETS).index(r["data"]), r["method"], r["seed"], r["k"])
+    place = lambda r: (list(ALL).index(r["data"]), r["method"], r["seed"], r["k"])
     rows = {place(r): r for r in read(args.out)}
     with open(args.to, "w", newline="") as f:
         out = csv.writer(f, lineterminator="\n")
@@ -198,7 +207,7 @@ def run(args):
     ks = [int(k) for k in args.k.split(",")]
     failed = set()
     for name, seed in [(n, int(s)) for s in args.seeds.split(",") for n in (args.only.split(",") if args.only else SETS)]:
-            file, label = SETS[name]
+            file, label = ALL[name]
             path = os.path.join(args.data, file)
             loaded = None
             for method in args.methods.split(","):
@@ -233,7 +242,7 @@ def table(args):
             if r["method"] == column[0] and r["seed"] in seeds:
                 point = values.setdefault((r["data"], r["k"]), {})
                 point.setdefault(column, []).append((r[f"{column[1]}_acc"], r[f"{column[1]}_f1"]))
-    cells = sorted(values, key=lambda c: (list(SETS).index(c[0]), c[1]))
+    cells = sorted(values, key=lambda c: (list(ALL).index(c[0]), c[1]))
     columns = [c for c in columns if all(len(values[cell].get(c, [])) == len(seeds) for cell in cells)]
     if not cells or not columns:
         raise SystemExit(f"{args.out}: no method of --methods ran on every point with seeds {args.seeds}; name others")
@@ -292,7 +301,7 @@ if __name__ == "__main__":
     ap.add_argument("--peers", default=os.path.join(ROOT, "..", "shared", "peers"))
     ap.add_argument("--data", default=os.path.join(ROOT, "..", "shared", "data"))
     ap.add_argument("--out", default=os.path.join(ROOT, "target", "panels.jsonl"))
-    ap.add_argument("--only", default="", help="data sets, by comma")
+    ap.add_argument("--only", default="", help="data sets, by comma: " + ", ".join(ALL) + "; the first seven where none is named")
     ap.add_argument("--to", default=os.path.join(ROOT, "target", "panels.csv"), help="where `save` writes")
     ap.add_argument("--methods", default="yoto-gpu," + METHODS, help="by comma; a name that begins with yoto-gpu runs this program with --option")
     ap.add_argument("--k", default="8,16,32,64")
