@@ -61,8 +61,8 @@ pub(super) enum Judging {
     },
 }
 
-/// Of fewer than half as many outputs less than half of the genes are left out: what tells donors or treatments
-/// apart is no set of markers a class that stand in for one another.
+/// At most the share "outputs over this" is left out: what tells a few donors or treatments apart is no set of
+/// markers a class that stand in for one another.
 const OUTPUTS: f32 = 16.0;
 
 /// Cells that those losses are taken over at least, each with other genes left out, where some are.

@@ -65,7 +65,7 @@ pub struct Recipe {
     /// The same where a round judges genes: rare classes count for more.
     pub judge_class_weight_power: f64,
     /// Most of the panel's genes that are left out at random where a round judges genes, as a share, so that
-    /// genes count that make up for others.
+    /// genes count that make up for others; of few outputs fewer, a sixteenth for each.
     pub judge_dropout: f32,
     /// Genes a class (or number) that a panel needs before any is left out: of k genes and C classes
     /// `1 - this C / k` are.
