@@ -1,7 +1,7 @@
 //! The panel as a table: what each gene is for.
 use super::canvas::Drawn;
 use super::data::{Gene, Kind, Report, Role, Task};
-use super::words::{change, figure, known, name, names, percent, several};
+use super::words::{change, figure, gene_score, known, lost, name, names, percent, several};
 use super::writer::{Look, Table, Writer, bar};
 
 /// Genes that are seen at once where there are many; the others open on demand.
@@ -117,7 +117,7 @@ fn row(report: &Report, rank: usize, gene: &Gene, most: f64, drops: &[f64]) -> V
     let mut row = vec![
         name(&gene.gene),
         (rank + 1).to_string(),
-        bar(&format!("{:.4}", gene.score), gene.score / most),
+        bar(&gene_score(gene.score), gene.score / most),
     ];
     for ((task, role), drop) in report.tasks.iter().zip(&gene.roles).zip(drops) {
         match task.of {
@@ -128,7 +128,7 @@ fn row(report: &Report, rank: usize, gene: &Gene, most: f64, drops: &[f64]) -> V
         let share = role.drop.unwrap_or(0.0) / drop;
         // what a gene adds to the variance of all genes is small
         let shown = match task.of {
-            Kind::Reconstruction { .. } => known(role.drop, |x| format!("{:.2} %", 100.0 * x)),
+            Kind::Reconstruction { .. } => known(role.drop, lost),
             _ => known(role.drop, change),
         };
         row.push(bar(&shown, share));

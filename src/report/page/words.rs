@@ -8,7 +8,7 @@ pub(super) fn figure(x: f64) -> String {
     let text = if !x.is_finite() {
         return "–".into();
     } else if size >= 100_000.0 || (size < 0.001 && size > 0.0) {
-        return format!("{x:.1e}");
+        return minus(&format!("{x:.1e}"));
     } else if size >= 100.0 {
         format!("{x:.0}")
     } else if size >= 10.0 {
@@ -18,10 +18,19 @@ pub(super) fn figure(x: f64) -> String {
     } else {
         format!("{x:.4}")
     };
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    minus(if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
     } else {
-        text
+        &text
+    })
+}
+
+/// A number's text with a minus sign for the hyphen, and no sign where all digits are 0.
+fn minus(text: &str) -> String {
+    if text.bytes().any(|b| b.is_ascii_digit() && b != b'0') {
+        text.replace('-', "−")
+    } else {
+        text.trim_start_matches(['-', '+']).to_owned()
     }
 }
 
@@ -55,6 +64,12 @@ pub(super) fn percent(share: f64) -> String {
     }
 }
 
+/// What of all variance is lost, in percent.
+#[must_use]
+pub(super) fn lost(share: f64) -> String {
+    format!("{} %", minus(&format!("{:.2}", 100.0 * share)))
+}
+
 /// Undefined is a dash.
 #[must_use]
 pub(super) fn known(x: Option<f64>, of: fn(f64) -> String) -> String {
@@ -64,18 +79,19 @@ pub(super) fn known(x: Option<f64>, of: fn(f64) -> String) -> String {
 /// A score as scores are printed everywhere: three digits.
 #[must_use]
 pub(super) fn score(x: f64) -> String {
-    format!("{x:.3}")
+    minus(&format!("{x:.3}"))
+}
+
+/// The score of a gene: four digits.
+#[must_use]
+pub(super) fn gene_score(x: f64) -> String {
+    minus(&format!("{x:.4}"))
 }
 
 /// A difference of scores, with its sign.
 #[must_use]
 pub(super) fn change(x: f64) -> String {
-    let text = format!("{x:+.3}");
-    if text == "-0.000" || text == "+0.000" {
-        "0.000".into()
-    } else {
-        text.replace('-', "−")
-    }
+    minus(&format!("{x:+.3}"))
 }
 
 /// A name in HTML: it may be of any script and direction and holds nothing else up.
@@ -159,7 +175,7 @@ mod tests {
             f64::NAN,
         ];
         let want = [
-            "0", "0.97", "1", "0.05", "12.3", "1234", "2.0e6", "1.0e-5", "-0.5", "–",
+            "0", "0.97", "1", "0.05", "12.3", "1234", "2.0e6", "1.0e−5", "−0.5", "–",
         ];
         assert_eq!(all.map(figure), want);
         assert_eq!(
@@ -170,6 +186,9 @@ mod tests {
             [0.01, -0.02, -1e-9].map(change),
             ["+0.010", "−0.020", "0.000"]
         );
+        assert_eq!([0.5, -0.25, -1e-4].map(score), ["0.500", "−0.250", "0.000"]);
+        assert_eq!([0.0123, -2e-4].map(lost), ["1.23 %", "−0.02 %"]);
+        assert_eq!([-1e-4, -1e-5].map(gene_score), ["−0.0001", "0.0000"]);
     }
 
     #[test]
