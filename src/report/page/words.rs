@@ -27,10 +27,10 @@ pub(super) fn figure(x: f64) -> String {
 
 /// A number's text with a minus sign for the hyphen, and no sign where all digits are 0.
 fn minus(text: &str) -> String {
-    if text.bytes().any(|b| b.is_ascii_digit() && b != b'0') {
-        text.replace('-', "−")
-    } else {
-        text.trim_start_matches(['-', '+']).to_owned()
+    let zero = text.contains('0') && !text.contains(|c| matches!(c, '1'..='9'));
+    match text.strip_prefix(['-', '+']) {
+        Some(digits) if zero => digits.to_owned(),
+        _ => text.replace('-', "−"),
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) fn several(n: usize, one: &str, more: &str) -> String {
 #[must_use]
 pub(super) fn percent(share: f64) -> String {
     if share.is_finite() {
-        format!("{:.1} %", 100.0 * share)
+        format!("{} %", minus(&format!("{:.1}", 100.0 * share)))
     } else {
         "–".into()
     }
@@ -186,7 +186,11 @@ mod tests {
             [0.01, -0.02, -1e-9].map(change),
             ["+0.010", "−0.020", "0.000"]
         );
-        assert_eq!([0.5, -0.25, -1e-4].map(score), ["0.500", "−0.250", "0.000"]);
+        assert_eq!(
+            [-0.25, -1e-4, f64::NEG_INFINITY].map(score),
+            ["−0.250", "0.000", "−inf"]
+        );
+        assert_eq!([0.123, -0.02].map(percent), ["12.3 %", "−2.0 %"]);
         assert_eq!([0.0123, -2e-4].map(lost), ["1.23 %", "−0.02 %"]);
         assert_eq!([-1e-4, -1e-5].map(gene_score), ["−0.0001", "0.0000"]);
     }
