@@ -170,6 +170,21 @@ fn pages_of_any_size_are_well_formed_and_small() {
     );
 }
 
+#[test]
+fn negative_numbers_have_a_minus_sign() {
+    let mut report = made_up(8, 3, 60, &plainly);
+    report.panel[7].score = -0.0004;
+    report.panel[6].roles[0].drop = Some(-0.02);
+    report.tasks[0].figures[0].value = Some(-0.3);
+    let page = html(&[report]).expect("drawn");
+    checked(&page);
+    for number in ["−0.0004", "−0.020", "−0.300"] {
+        assert!(page.contains(number), "{number}");
+    }
+    let hyphen = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+    assert_eq!(page.split(">-").skip(1).find(|part| hyphen(part)), None);
+}
+
 /// What a run may lack.
 #[test]
 fn runs_with_nothing_to_show_have_a_page() {
