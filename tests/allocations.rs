@@ -40,10 +40,14 @@ fn a_step_on_the_cpu_allocates_nothing() {
             let steps = Steps::new(&mut cpu, *relaxation, hidden);
             for kind in ["soft", "hard", "panel"] {
                 (0..50).for_each(|t| steps.run(&mut cpu, kind, *relaxation, t));
-                let before = ALLOCATIONS.load(Ordering::Relaxed);
-                (50..100).for_each(|t| steps.run(&mut cpu, kind, *relaxation, t));
-                let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
-                counted.push((format!("{kind} {name}"), made));
+                let made = (1..=5).map(|window| {
+                    let before = ALLOCATIONS.load(Ordering::Relaxed);
+                    let window = 50 * window..50 * (window + 1);
+                    window.for_each(|t| steps.run(&mut cpu, kind, *relaxation, t));
+                    ALLOCATIONS.load(Ordering::Relaxed) - before
+                });
+                // what allocates does so in every window; rayon's queues may grow in one where threads wait for a core
+                counted.push((format!("{kind} {name}"), made.min().unwrap_or(u64::MAX)));
             }
         }
         counted
