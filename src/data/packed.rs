@@ -155,6 +155,26 @@ impl Packed {
         self.n_cells += 1;
     }
 
+    /// Some of the cells, in this order; pages hold at most `page_words` words of entries and as many of pointers.
+    #[must_use]
+    pub fn take(&self, cells: &[u32], page_words: usize) -> Self {
+        let mut taken = Self::empty(self.n_genes);
+        let identity: Vec<u32> = (0..self.n_genes as u32).collect();
+        let (mut genes, mut values) = (Vec::new(), Vec::new());
+        for &cell in cells {
+            genes.clear();
+            values.clear();
+            for &entry in self.cell(cell as usize) {
+                let (gene, value) = unpack(entry);
+                genes.push(gene as u32);
+                values.push(value);
+            }
+            // what is f16 already stays as it is
+            taken.push(&genes, &values, &identity, page_words, |_, v| v);
+        }
+        taken
+    }
+
     /// Packed nonzeros of a cell.
     #[must_use]
     pub fn cell(&self, cell: usize) -> &[u32] {

@@ -11,6 +11,7 @@ use crate::data::filter::Filters;
 use crate::data::split::SplitSummary;
 use crate::model::panel_model::PanelModel;
 use crate::ops::DeviceInfo;
+use crate::train::contest::Contest;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -114,6 +115,9 @@ pub struct Training {
     pub cells_per_second: f64,
     /// Epoch of the model.
     pub best_epoch: u64,
+    /// Which way the panel was found, where cross-validation chose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contest: Option<Contest>,
 }
 
 impl Gene {
@@ -220,6 +224,7 @@ impl Summary {
                 seconds: fit.seconds,
                 cells_per_second: fit.cells_per_second,
                 best_epoch: fit.best_epoch,
+                contest: fit.contest,
             },
             curve: (curve.len() > 1).then_some(curve),
             repeats,
@@ -314,6 +319,9 @@ impl Summary {
             }
         }
         let t = &self.training;
+        if let Some(c) = &t.contest {
+            let _ = writeln!(s, "\n{}", c.text());
+        }
         let _ = writeln!(
             s,
             "\n{} steps in {:.1} s ({:.0} cells/s) on {}; results in {}",

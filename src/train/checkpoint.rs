@@ -2,6 +2,7 @@
 //!
 //! A safetensors file: the arenas of the network (and of the best one so far) as tensors, the rest
 //! as JSON in its metadata. Written beside and renamed, so a killed run leaves the last one whole.
+use super::contest::Contest;
 use super::settings::{Epoch, Settings};
 use super::trail::Left;
 use crate::data::cells::{Targets, TrainingData};
@@ -39,6 +40,8 @@ pub struct Position {
     pub kept: usize,
     /// Seconds of training so far.
     pub seconds: f64,
+    /// How the way to the first panel was chosen.
+    pub contest: Option<Contest>,
     /// What belongs to each network.
     pub runs: Vec<Run>,
 }

@@ -1,6 +1,7 @@
 //! The whole run: steps, epochs, checkpoints, until the end or until it is stopped.
 use super::calibrate::calibrate;
 use super::checkpoint::{self, Best, Run};
+use super::contest::{contest, decided};
 use super::plan::Plan;
 use super::settings::{Epoch, Fit, Progress, Settings};
 use super::trainer::Trainer;
@@ -62,10 +63,17 @@ pub fn fit_all<O: Ops>(
         None => None,
     };
     ops.prepare()?;
+    let contest = match &state {
+        Some(state) => state.position.contest,
+        None => contest(ops, data, settings, stop)?,
+    };
+    let settings = &decided(data, settings, contest);
     let before = state
         .as_ref()
         .map_or((0.0, 0), |s| (s.position.seconds, s.position.step));
     let mut trainer = Trainer::new(ops, data, settings, repeats, fingerprint, state)?;
+    let steps_begin = Instant::now();
+    trainer.position.contest = contest;
     let cells = trainer.plan.batch as f64 * repeats as f64;
     let mut stopped = false;
     while trainer.position.segment < trainer.plan.segments.len() {
@@ -86,11 +94,13 @@ pub fn fit_all<O: Ops>(
                     epoch: &epoch,
                     epochs: trainer.plan.epochs(),
                     steps: trainer.plan.steps,
-                    cells_per_second: done / begin.elapsed().as_secs_f64().max(1e-9),
+                    cells_per_second: done / steps_begin.elapsed().as_secs_f64().max(1e-9),
                 });
             }
         }
     }
+    let done = (trainer.position.step - before.1) as f64 * cells;
+    let cells_per_second = done / steps_begin.elapsed().as_secs_f64().max(1e-9);
     let models = trainer.finish()?;
     let p = std::mem::take(&mut trainer.position);
     trainer.release();
@@ -111,8 +121,9 @@ pub fn fit_all<O: Ops>(
                 .copied()
                 .collect(),
             beside,
+            contest: p.contest,
             seconds,
-            cells_per_second: p.step as f64 * cells / seconds.max(1e-9),
+            cells_per_second,
             stopped,
         };
         models.into_iter().enumerate().map(fit).collect()

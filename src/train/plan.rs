@@ -53,9 +53,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Lays out a run over `n_train` cells. `eliminates`: the largest panel is there when it begins.
+    /// Lays out a run over `n_train` cells. `stands`: the largest panel is there when it begins.
     #[must_use]
-    pub fn new(settings: &Settings, n_train: usize, eliminates: bool) -> Self {
+    pub fn new(settings: &Settings, n_train: usize, stands: bool) -> Self {
         let recipe = &settings.recipe;
         let batch = settings.batch_size.clamp(1, n_train.max(1));
         let epoch_steps = (n_train / batch).max(1) as u64;
@@ -69,7 +69,7 @@ impl Plan {
                     add(Kind::Thin(n), recipe.round_steps, size);
                 }
             } else {
-                if settings.panel.is_none() && !eliminates {
+                if settings.panel.is_none() && !stands {
                     add(Kind::Select, recipe.select_steps, size);
                 }
                 add(Kind::Warm, recipe.warm_steps, size);
@@ -77,7 +77,7 @@ impl Plan {
             let mut finish = recipe.finish_steps;
             let rounds = match (size, &settings.panel) {
                 (_, Some(_)) => 0,
-                (0, None) if eliminates => {
+                (0, None) if stands => {
                     finish += recipe.select_steps + recipe.rounds * recipe.round_steps;
                     0
                 }

@@ -18,6 +18,11 @@ pub struct Recipe {
     pub eliminate_seen: f32,
     /// What of the covariance of a gene and a class does not count: this over the square of Welch's t.
     pub eliminate_chance: f64,
+    /// Most training cells for which a panel by boosting is tried against that of the rounds, by cross-validation; 0 never
+    /// tries it.
+    pub boost_cells: usize,
+    /// What the cross-validated loss of a panel by boosting must be below, as a share of that of the rounds.
+    pub boost_below: f64,
     /// Steps of `select`; 0 leaves the choice to the ranking and `refine`.
     pub select_steps: u64,
     /// Learning rate of the scores.
@@ -84,6 +89,8 @@ impl Default for Recipe {
             eliminate_candidates: 768,
             eliminate_seen: 4.0,
             eliminate_chance: 1.0,
+            boost_cells: 1000,
+            boost_below: 0.9,
             select_steps: 250,
             lr_scores: 0.01,
             ranking_scale: 1.0,
@@ -146,6 +153,7 @@ impl Recipe {
         let fields = [
             ("eliminate_from", f(self.eliminate_from), 0.0, MOST),
             ("eliminate_seen", f(self.eliminate_seen), 1e-3, MOST),
+            ("boost_below", self.boost_below, 0.0, MOST),
             ("eliminate_chance", self.eliminate_chance, 0.0, MOST),
             ("lr_scores", f(self.lr_scores), 0.0, MOST),
             ("ranking_scale", f(self.ranking_scale), 0.0, MOST),

@@ -1,5 +1,6 @@
 //! Every setting of training, what it tells while it runs, and what it gives back.
 use super::beside::Beside;
+use super::contest::Contest;
 pub use super::recipe::Recipe;
 use super::rules::Rules;
 use super::trail::Left;
@@ -24,6 +25,9 @@ pub struct Settings {
     pub nested: Vec<usize>,
     /// Considered genes of a panel that is given, ascending: only its network is trained.
     pub panel: Option<Vec<u32>>,
+    /// Considered genes in the order in which the largest panel takes them, where it needs no rounds.
+    #[serde(skip)]
+    pub first: Option<Vec<u32>>,
     /// Seed of everything random.
     pub seed: u64,
     /// Widths of the hidden layers; none makes a linear model.
@@ -61,6 +65,7 @@ impl Default for Settings {
             rules: Arc::default(),
             nested: Vec::new(),
             panel: None,
+            first: None,
             seed: 0,
             hidden: vec![64],
             steps: None,
@@ -137,6 +142,8 @@ pub struct Fit {
     pub left: Vec<Left>,
     /// Genes beside the panel that would save the most, the most first.
     pub beside: Vec<Beside>,
+    /// What cross-validation said of the two ways to the largest panel; `None` where there was one.
+    pub contest: Option<Contest>,
     /// Wall seconds of training (all sessions of a resumed run).
     pub seconds: f64,
     /// Training cells a second.

@@ -67,8 +67,13 @@ pub(super) fn first_order(data: &TrainingData, settings: &Settings, seed: u64) -
     }
 }
 
-/// The first panel of a run, ascending, and what left it on the way: the panel that is given; else what elimination
-/// leaves, or the first k genes of `ranking` (of a random order where it is empty), that keep the rules.
+/// Whether the first panel stands as it is, with no selection and no rounds.
+pub(super) fn stands(settings: &Settings, data: &TrainingData) -> bool {
+    settings.first.is_some() || eliminates(settings, data)
+}
+
+/// The first panel of a run, ascending, and what left it on the way: the panel that is given; else the first genes of
+/// the order that is, what elimination leaves, or the first k genes of `ranking` (of a random order where it is empty), that keep the rules.
 pub(super) fn first_panel(
     data: &TrainingData,
     settings: &Settings,
@@ -79,6 +84,9 @@ pub(super) fn first_panel(
     let (rules, k) = (&settings.rules, settings.genes);
     if let Some(genes) = &settings.panel {
         return (genes.clone(), Vec::new());
+    }
+    if let Some(order) = &settings.first {
+        return (rules.panel(order, k), Vec::new());
     }
     if eliminates(settings, data) {
         let all = eliminate(data, settings, cells, seed, ranking);

@@ -92,6 +92,7 @@ pub fn made_up(
             seconds: 3.0,
             cells_per_second: 1000.0,
             best_epoch: 25,
+            contest: None,
         },
         history: (1..=30).map(epoch).collect(),
         panel: (0..genes)

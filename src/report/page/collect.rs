@@ -65,6 +65,7 @@ pub(super) fn collect(
             seconds: summary.training.seconds,
             cells_per_second: summary.training.cells_per_second,
             best_epoch: summary.training.best_epoch,
+            contest: summary.training.contest,
         },
         history: panel.fit.history.clone(),
         panel: genes(panel),

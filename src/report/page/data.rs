@@ -3,6 +3,7 @@
 //! Undefined figures are `null`. Lists that belong together have the same order: genes by rank, classes by
 //! code, shown cells as in [`Map::points`].
 use crate::ops::DeviceInfo;
+use crate::train::contest::Contest;
 use crate::train::settings::Epoch;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -99,6 +100,9 @@ pub struct Training {
     pub cells_per_second: f64,
     /// Epoch of the model.
     pub best_epoch: u64,
+    /// Which way the panel was found, where cross-validation chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contest: Option<Contest>,
 }
 
 /// A gene of the panel.

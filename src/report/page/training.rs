@@ -65,6 +65,9 @@ pub(super) fn one(w: &mut Writer, report: &Report) -> Drawn {
              best one on the validation cells.",
             t.steps, t.epochs, t.best_epoch
         ));
+        if let Some(contest) = &t.contest {
+            w.paragraph(&contest.text());
+        }
         if !report.curve.is_empty() {
             w.paragraph(
                 "Then genes leave for the next smaller panel, which has rounds and a finish of its own, and so on: \
