@@ -26,7 +26,8 @@
 //!   [`cpu`] with the twins (f64 in tests, f32 over rayon for `--device cpu`).
 //! - [`model`]: shapes, places in the flat arena, and the order of the operations of a step, written
 //!   once over `Ops` and so shared by both devices ([`model::step`], [`model::panel_step`], [`model::trunk`]).
-//! - [`train`]: settings, the plan of the phases, elimination, the epoch loop, rounds, checkpoints; panels of several
+//! - [`train`]: settings, the plan of the phases, elimination, boosting and the comparison that chooses it
+//!   ([`train::contest`]), the epoch loop, rounds, checkpoints; panels of several
 //!   sizes, of the majority of several runs, and the rules that they keep ([`train::rules`]); baselines ([`train::baselines`]).
 //! - [`check`]: small known cases of every kernel entry, and their table over all implementations.
 //! - [`metrics`]: scores, for validation and reports alike.

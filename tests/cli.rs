@@ -174,6 +174,14 @@ struct Training {
     seconds: f64,
     cells_per_second: f64,
     best_epoch: u64,
+    contest: Option<Contest>,
+}
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contest {
+    rounds: f64,
+    boosting: f64,
+    boosted: bool,
 }
 
 fn summary(output: &Output) -> Summary {
@@ -214,6 +222,10 @@ fn json_schema_and_files() {
         ("demo", 1042, 2000)
     );
     assert_eq!(s.data.filters["genes"]["considered"], 2000);
+    // few cells, two labels, fewer than 2.25 genes a class
+    let contest = s.training.contest.as_ref().expect("two ways were tried");
+    assert!(contest.rounds > 0.0 && contest.boosting > 0.0);
+    assert_eq!(contest.boosted, contest.boosting < 0.9 * contest.rounds);
     assert_eq!(s.data.train + s.data.validation + s.data.test, 1042);
     assert!(
         s.data.test.abs_diff(208) < 5

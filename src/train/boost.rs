@@ -82,16 +82,16 @@ fn of_task(
     let mut curvature = vec![0.0; n * width];
     let mut gains = vec![0.0; genes.len()];
     for _ in 0..STEPS {
-        for cell in 0..n {
-            let row = cell * width..(cell + 1) * width;
-            let (scores, weight) = (&scores[row.clone()], weight(cell));
+        let rows = scores.chunks_exact(width).zip(labels).enumerate();
+        for (cell, (scores, &label)) in rows {
+            let weight = weight(cell);
             let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = scores.iter().map(|s| (s - top).exp()).sum();
-            for (class, at) in row.enumerate() {
-                let p = (scores[class] - top).exp() / sum;
-                let truth = f64::from(u8::from(labels[cell] == class as u32));
-                residual[at] = weight * (truth - p);
-                curvature[at] = weight * p * (1.0 - p);
+            for (class, score) in scores.iter().enumerate() {
+                let p = (score - top).exp() / sum;
+                let truth = f64::from(u8::from(label == class as u32));
+                residual[cell * width + class] = weight * (truth - p);
+                curvature[cell * width + class] = weight * p * (1.0 - p);
             }
         }
         let sums = sums(data, columns, genes, width, &residual, &curvature);
