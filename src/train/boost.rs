@@ -1,4 +1,5 @@
 //! Boosting with one gene a step and class: an order of genes for few cells.
+use super::eliminate::near_one;
 use super::settings::Settings;
 use crate::data::cells::{Targets, TrainingData};
 use crate::data::columns::Columns;
@@ -8,6 +9,8 @@ use rayon::prelude::*;
 
 /// Steps; each takes a gene for every class.
 const STEPS: usize = 40;
+/// Times that it is done, with other random weights of the cells each.
+const DRAWS: u32 = 5;
 /// Share of a step's least-squares weight that is taken.
 const RATE: f64 = 0.1;
 /// Added to the curvature along each gene, in cells: a gene that few cells have gains little.
@@ -27,8 +30,14 @@ struct Sums {
 /// Softmax regression of the classes of each label on the standardised genes, from no gene on: in each step
 /// every class takes the gene with the largest score statistic `g^2 / (h + 10)`, whose weight moves by
 /// a tenth of `g / (h + 10)` (component-wise likelihood boosting: Tutz and Binder, Biometrics 62, 2006). Cells weigh by
-/// class as in the loss; what a gene gains is the sum of the statistics with which it was taken, by the weight of the task.
-pub(super) fn boosted(data: &TrainingData, settings: &Settings, ranking: &[u32]) -> Vec<u32> {
+/// class as in the loss, and by a random number near 1 from the seed; what a gene gains is the sum of the statistics with
+/// which it was taken, by the weight of the task, over [`DRAWS`] such numbers.
+pub(super) fn boosted(
+    data: &TrainingData,
+    settings: &Settings,
+    seed: u64,
+    ranking: &[u32],
+) -> Vec<u32> {
     let most = settings
         .recipe
         .eliminate_candidates
@@ -47,9 +56,17 @@ pub(super) fn boosted(data: &TrainingData, settings: &Settings, ranking: &[u32])
         let Targets::Classes(labels) = &task.targets else {
             continue;
         };
-        let own = of_task(data, &columns, genes, &labels[..data.n_train], weights);
-        let all = gains.iter_mut().zip(own);
-        all.for_each(|(gain, own)| *gain += f64::from(counts) * own);
+        let labels = &labels[..data.n_train];
+        for draw in 0..DRAWS {
+            let weight = |(cell, &y): (usize, &u32)| match y {
+                MISSING => 0.0,
+                y => f64::from(weights[y as usize]) * near_one(cell as u32, draw, seed),
+            };
+            let each: Vec<f64> = labels.iter().enumerate().map(weight).collect();
+            let own = of_task(data, &columns, genes, labels, weights.len(), &each);
+            let all = gains.iter_mut().zip(own);
+            all.for_each(|(gain, own)| *gain += f64::from(counts) * own);
+        }
     }
     let mut order: Vec<usize> = (0..genes.len()).collect();
     // stable: genes that gained nothing keep the order of the ranking
@@ -58,23 +75,20 @@ pub(super) fn boosted(data: &TrainingData, settings: &Settings, ranking: &[u32])
     taken.chain(ranking[most..].iter().copied()).collect()
 }
 
-/// What each gene gains for one label.
+/// What each gene gains for one label of `width` classes; `weights`: of each cell, 0 where it has no label.
 fn of_task(
     data: &TrainingData,
     columns: &Columns,
     genes: &[u32],
     labels: &[u32],
-    weights: &[f32],
+    width: usize,
+    weights: &[f64],
 ) -> Vec<f64> {
-    let (n, width) = (labels.len(), weights.len());
-    let weight = |cell: usize| match labels[cell] {
-        MISSING => 0.0,
-        y => f64::from(weights[y as usize]),
-    };
-    let total: f64 = (0..n).map(weight).sum();
+    let n = labels.len();
+    let total: f64 = weights.iter().sum();
     let share = |class: usize| {
         let own = (0..n).filter(|&cell| labels[cell] == class as u32);
-        (own.map(weight).sum::<f64>().max(1.0) / total.max(1.0)).ln()
+        (own.map(|cell| weights[cell]).sum::<f64>().max(1.0) / total.max(1.0)).ln()
     };
     let start: Vec<f64> = (0..width).map(share).collect();
     let mut scores = start.repeat(n);
@@ -84,7 +98,7 @@ fn of_task(
     for _ in 0..STEPS {
         let rows = scores.chunks_exact(width).zip(labels).enumerate();
         for (cell, (scores, &label)) in rows {
-            let weight = weight(cell);
+            let weight = weights[cell];
             let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = scores.iter().map(|s| (s - top).exp()).sum();
             for (class, score) in scores.iter().enumerate() {
@@ -173,8 +187,8 @@ mod tests {
     use crate::train::eliminate::tests::training_data;
 
     /// The same over dense values, straight from the definition.
-    fn dense(data: &TrainingData, labels: &[u32], weights: &[f32]) -> Vec<f64> {
-        let (n, genes, width) = (labels.len(), data.cells.n_genes, weights.len());
+    fn dense(data: &TrainingData, labels: &[u32], width: usize, weights: &[f64]) -> Vec<f64> {
+        let (n, genes) = (labels.len(), data.cells.n_genes);
         let mut z = vec![vec![0.0f64; genes]; n];
         for (cell, z) in z.iter_mut().enumerate() {
             for (g, z) in z.iter_mut().enumerate() {
@@ -185,7 +199,7 @@ mod tests {
             }
         }
         let labelled: Vec<usize> = (0..n).filter(|&i| labels[i] != MISSING).collect();
-        let w = |i: usize| f64::from(weights[labels[i] as usize]);
+        let w = |i: usize| weights[i];
         let total: f64 = labelled.iter().map(|&i| w(i)).sum();
         let of = |c: usize| labelled.iter().filter(move |&&i| labels[i] as usize == c);
         let prior: Vec<f64> = (0..width)
@@ -229,11 +243,17 @@ mod tests {
         let labels = &labels[..200];
         let mut part = data.clone();
         part.n_train = 200;
-        let weights = &Weights::class_weights(&data.tasks, 200, 0.5)[0];
+        let weigh = |labels: &[u32]| {
+            let of = |(i, &y): (usize, &u32)| match y {
+                MISSING => 0.0,
+                y => f64::from(y + 1) * (1.0 + 0.01 * i as f64),
+            };
+            labels.iter().enumerate().map(of).collect::<Vec<f64>>()
+        };
         let genes: Vec<u32> = (0..data.cells.n_genes as u32).collect();
         let columns = Columns::new(&part);
-        let own = of_task(&part, &columns, &genes, labels, weights);
-        let wanted = dense(&part, labels, weights);
+        let own = of_task(&part, &columns, &genes, labels, 4, &weigh(labels));
+        let wanted = dense(&part, labels, 4, &weigh(labels));
         let close = |a: &[f64]| {
             let all = a.iter().zip(&wanted);
             all.clone().count() == wanted.len()
@@ -245,7 +265,14 @@ mod tests {
         assert!(own.iter().filter(|&&g| g > 0.0).count() > 4);
         let mut turned = labels.to_vec();
         turned.rotate_right(1);
-        assert!(!close(&of_task(&part, &columns, &genes, &turned, weights)));
+        assert!(!close(&of_task(
+            &part,
+            &columns,
+            &genes,
+            &turned,
+            4,
+            &weigh(&turned)
+        )));
     }
 
     #[test]
@@ -256,13 +283,16 @@ mod tests {
             genes: 6,
             ..Settings::default()
         };
-        let mut order = boosted(&data, &settings, &ranking);
+        let mut order = boosted(&data, &settings, 0, &ranking);
         let falls = |order: &[u32]| order.windows(2).all(|w| w[0] > w[1]);
         assert!(!falls(&order[..10]) && falls(&order[order.len() - 5..]));
         // no more than twice k of them where few are asked for
         settings.recipe.eliminate_candidates = 1;
-        let few = boosted(&data, &settings, &ranking);
+        let few = boosted(&data, &settings, 0, &ranking);
         assert_eq!(few[12..], ranking[12..]);
+        // other weights of the cells, another order
+        settings.recipe.eliminate_candidates = ranking.len();
+        assert_ne!(boosted(&data, &settings, 1, &ranking), order);
         order.sort_unstable();
         assert!(order.iter().copied().eq(0..data.cells.n_genes as u32));
     }

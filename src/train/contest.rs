@@ -1,8 +1,6 @@
 //! For few cells: which of two ways to a panel, rounds or boosting, tells cells better that it has not seen.
 use super::batches::order;
-use super::boost::boosted;
 use super::fit::fit;
-use super::rank::round_robin;
 use super::settings::Settings;
 use super::start::stands;
 use crate::data::cells::{Targets, Task, TaskKind, TrainingData};
@@ -104,7 +102,7 @@ pub(super) fn contest<O: Ops>(
                 return Ok(None);
             }
             *loss += loss_of(&fit.model, data, settings, fold);
-            own.first = Some(boosted(&part, settings, &round_robin(&part)));
+            own.boosts = true;
         }
     }
     let [rounds, boosting] = losses.map(|l| l / cells.max(1) as f64);
@@ -116,17 +114,9 @@ pub(super) fn contest<O: Ops>(
 }
 
 /// The settings with what was decided.
-pub(super) fn decided(
-    data: &TrainingData,
-    settings: &Settings,
-    contest: Option<Contest>,
-) -> Settings {
-    let boosts = contest.is_some_and(|c| c.boosted);
+pub(super) fn decided(settings: &Settings, contest: Option<Contest>) -> Settings {
     Settings {
-        first: match boosts {
-            true => Some(boosted(data, settings, &round_robin(data))),
-            false => settings.first.clone(),
-        },
+        boosts: settings.boosts || contest.is_some_and(|c| c.boosted),
         ..settings.clone()
     }
 }
@@ -208,8 +198,10 @@ mod tests {
     use super::*;
     use crate::cpu::Cpu;
     use crate::data::cells::Batches;
+    use crate::train::boost::boosted;
     use crate::train::eliminate::tests::training_data;
     use crate::train::fit::fit_all;
+    use crate::train::rank::round_robin;
     use crate::train::recipe::Recipe;
     use crate::train::rules::Rules;
     use crate::train::settings::Fit;
@@ -271,7 +263,7 @@ mod tests {
         assert!(!tried(&|s, _| s.recipe.rounds = 0));
         assert!(!tried(&|s, _| s.recipe.ranking = false));
         assert!(!tried(&|s, _| s.panel = Some((0..6).collect())));
-        assert!(!tried(&|s, _| s.first = Some((0..60).collect())));
+        assert!(!tried(&|s, _| s.boosts = true));
         assert!(!tried(&|s, _| {
             s.rules = Arc::new(Rules {
                 include: vec![3],
@@ -374,10 +366,11 @@ mod tests {
         assert!(
             lost.text().starts_with("Rounds found") && won.text().starts_with("Boosting found")
         );
-        let order = boosted(&data, &boosts, &round_robin(&data));
+        let ranking = round_robin(&data);
+        let order = boosted(&data, &boosts, boosts.seed, &ranking);
         let first: BTreeSet<u32> = order[..6].iter().copied().collect();
         assert_eq!(panel(&data, &boosted_fit), first);
-        assert_ne!(order, round_robin(&data));
+        assert_ne!(order, ranking);
         assert!(boosted_fit.history.iter().all(|e| e.phase != "select"));
         // every seed goes the same way
         let other = Settings {

@@ -93,7 +93,6 @@ pub(super) fn weights(
 ) -> Vec<f64> {
     let power = settings.recipe.class_weight_power;
     let of_classes = Weights::class_weights(&data.tasks, data.n_train, power);
-    let uniform = |word: u32| (f64::from(word) + 0.5) / 4_294_967_296.0;
     let of = |&cell: &u32| {
         let own = data.tasks.iter().zip(&of_classes);
         let own = own.filter_map(|(task, weights)| match &task.targets {
@@ -105,11 +104,17 @@ pub(super) fn weights(
             Targets::Values(_) => None,
         });
         let (n, sum) = own.fold((0.0, 0.0), |(n, sum), w| (n + 1.0, sum + w));
-        let words = (0..4).flat_map(|i| philox([cell, i, 0, 1], [key(seed), STREAM_INIT]));
-        let gamma: f64 = words.map(|w| -uniform(w).ln()).sum::<f64>() / 16.0;
-        gamma * if n > 0.0 { sum / n } else { 1.0 }
+        near_one(cell, 0, seed) * if n > 0.0 { sum / n } else { 1.0 }
     };
     cells.iter().map(of).collect()
+}
+
+/// A random weight of a cell (draw 0, 1, ...), of mean 1 and standard deviation 1/4 (gamma): with it a choice that is made in closed form
+/// hangs on the seed as far as it hangs on the cells at hand.
+pub(super) fn near_one(cell: u32, draw: u32, seed: u64) -> f64 {
+    let uniform = |word: u32| (f64::from(word) + 0.5) / 4_294_967_296.0;
+    let words = (0..4).flat_map(|i| philox([cell, i, draw, 1], [key(seed), STREAM_INIT]));
+    words.map(|w| -uniform(w).ln()).sum::<f64>() / 16.0
 }
 
 #[cfg(test)]

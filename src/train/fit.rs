@@ -67,7 +67,7 @@ pub fn fit_all<O: Ops>(
         Some(state) => state.position.contest,
         None => contest(ops, data, settings, stop)?,
     };
-    let settings = &decided(data, settings, contest);
+    let settings = &decided(settings, contest);
     let before = state
         .as_ref()
         .map_or((0.0, 0), |s| (s.position.seconds, s.position.step));

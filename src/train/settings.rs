@@ -25,9 +25,10 @@ pub struct Settings {
     pub nested: Vec<usize>,
     /// Considered genes of a panel that is given, ascending: only its network is trained.
     pub panel: Option<Vec<u32>>,
-    /// Considered genes in the order in which the largest panel takes them, where it needs no rounds.
+    /// Whether boosting finds the largest panel, in place of `select` and the rounds; decided by
+    /// [`super::contest`].
     #[serde(skip)]
-    pub first: Option<Vec<u32>>,
+    pub boosts: bool,
     /// Seed of everything random.
     pub seed: u64,
     /// Widths of the hidden layers; none makes a linear model.
@@ -65,7 +66,7 @@ impl Default for Settings {
             rules: Arc::default(),
             nested: Vec::new(),
             panel: None,
-            first: None,
+            boosts: false,
             seed: 0,
             hidden: vec![64],
             steps: None,

@@ -1,5 +1,6 @@
 //! What a run starts from, and the schedule of the selection.
 use super::batches::order;
+use super::boost::boosted;
 use super::eliminate::{eliminate, eliminates};
 use super::plan::geometric;
 use super::rank::round_robin;
@@ -69,11 +70,11 @@ pub(super) fn first_order(data: &TrainingData, settings: &Settings, seed: u64) -
 
 /// Whether the first panel stands as it is, with no selection and no rounds.
 pub(super) fn stands(settings: &Settings, data: &TrainingData) -> bool {
-    settings.first.is_some() || eliminates(settings, data)
+    settings.boosts || eliminates(settings, data)
 }
 
-/// The first panel of a run, ascending, and what left it on the way: the panel that is given; else the first genes of
-/// the order that is, what elimination leaves, or the first k genes of `ranking` (of a random order where it is empty), that keep the rules.
+/// The first panel of a run, ascending, and what left it on the way: the panel that is given; else what boosting
+/// takes, what elimination leaves, or the first k genes of `ranking` (of a random order where it is empty), that keep the rules.
 pub(super) fn first_panel(
     data: &TrainingData,
     settings: &Settings,
@@ -85,8 +86,9 @@ pub(super) fn first_panel(
     if let Some(genes) = &settings.panel {
         return (genes.clone(), Vec::new());
     }
-    if let Some(order) = &settings.first {
-        return (rules.panel(order, k), Vec::new());
+    if settings.boosts {
+        let order = boosted(data, settings, seed, ranking);
+        return (rules.panel(&order, k), Vec::new());
     }
     if eliminates(settings, data) {
         let all = eliminate(data, settings, cells, seed, ranking);
