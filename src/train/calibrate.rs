@@ -5,7 +5,6 @@ use crate::model::calibration::{Calibration, Certainty, FLAGGED, Known};
 use crate::model::panel_model::{Outputs, PanelModel};
 use crate::ops::MISSING;
 use rayon::prelude::*;
-use std::ops::Range;
 
 /// Temperatures that are considered: a bound against labels that say nothing.
 const TEMPERATURES: [f64; 2] = [0.05, 20.0];
@@ -138,7 +137,11 @@ pub fn temperature(rows: &[&[f32]], labels: &[u32]) -> f64 {
 }
 
 /// Transformed, clipped values of the panel's genes of some cells, cells x k.
-fn values(model: &PanelModel, data: &TrainingData, cells: Range<usize>) -> Vec<f32> {
+pub(super) fn values(
+    model: &PanelModel,
+    data: &TrainingData,
+    cells: impl IntoParallelIterator<Item = usize>,
+) -> Vec<f32> {
     // a panel's genes are genes of the data it was trained on
     let place = |index: u32| data.gene_index.binary_search(&index).ok();
     let genes: Vec<Option<usize>> = model.genes.iter().map(|g| place(g.index)).collect();

@@ -1,20 +1,14 @@
 //! For few cells: which of two ways to a panel, rounds or boosting, tells cells better that it has not seen.
-use super::batches::order;
 use super::fit::fit;
+use super::held_out::{FOLDS, folds, loss_of, without};
 use super::settings::Settings;
 use super::start::stands;
-use crate::data::cells::{Targets, Task, TaskKind, TrainingData};
-use crate::data::packed::{MAX_PAGE_WORDS, unpack};
+use crate::data::cells::{Task, TaskKind, TrainingData};
+use crate::data::packed::MAX_PAGE_WORDS;
 use crate::error::TrainError;
-use crate::model::net::Targets as Weights;
-use crate::model::panel_model::PanelModel;
-use crate::ops::MISSING;
 use crate::ops::Ops;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Parts of the training cells, each judged by networks that were trained on the others.
-const FOLDS: usize = 5;
 
 /// Parts after which it ends where boosting is behind.
 const ENOUGH: usize = 2;
@@ -38,16 +32,14 @@ impl Contest {
     /// In a sentence.
     #[must_use]
     pub fn text(&self) -> String {
-        let ways = [("Rounds", self.rounds), ("Boosting", self.boosting)];
-        let [(found, own), (_, other)] = if self.boosted {
-            [ways[1], ways[0]]
+        let (found, own, way, other) = if self.boosted {
+            ("Boosting", self.boosting, "rounds", self.rounds)
         } else {
-            ways
+            ("Rounds", self.rounds, "boosting", self.boosting)
         };
-        let other_way = if self.boosted { "rounds" } else { "boosting" };
         format!(
             "{found} found the panel: in cross-validation over the training cells such panels have a loss of {own:.3}, \
-             those by {other_way} of {other:.3}."
+             those by {way} of {other:.3}."
         )
     }
 }
@@ -83,7 +75,7 @@ pub(super) fn contest<O: Ops>(
         return Ok(None);
     }
     let (mut losses, mut cells) = ([0.0; 2], 0);
-    for (done, fold) in folds(data).iter().enumerate() {
+    for (done, fold) in folds(data, SEED).iter().enumerate() {
         // what is behind so far is not going to be ahead by a tenth
         if done >= ENOUGH && losses[1] > losses[0] {
             break;
@@ -121,80 +113,8 @@ pub(super) fn decided(settings: &Settings, contest: Option<Contest>) -> Settings
     }
 }
 
-/// The training cells in parts, classes of the first label spread evenly.
-fn folds(data: &TrainingData) -> Vec<Vec<u32>> {
-    let mut cells = order(data.n_train, SEED, u64::MAX - 2);
-    if let Some(Targets::Classes(y)) = data.tasks.first().map(|t| &t.targets) {
-        cells.sort_by_key(|&cell| y[cell as usize]);
-    }
-    let part = |fold: usize| {
-        let own = cells.iter().skip(fold).step_by(FOLDS);
-        let mut own: Vec<u32> = own.copied().collect();
-        own.sort_unstable();
-        own
-    };
-    (0..FOLDS).map(part).collect()
-}
-
-/// The training cells but those of `fold`, and no validation cells.
-fn without(data: &TrainingData, fold: &[u32], page_words: usize) -> TrainingData {
-    let others = (0..data.n_train as u32).filter(|cell| fold.binary_search(cell).is_err());
-    let cells: Vec<u32> = others.collect();
-    TrainingData {
-        cells: data.cells.take(&cells, page_words),
-        n_train: cells.len(),
-        n_validation: 0,
-        tasks: data.tasks.iter().map(|t| t.subset(&cells)).collect(),
-        ..data.clone()
-    }
-}
-
-/// The sum of the losses of `cells`, by the weights of classes and tasks.
-fn loss_of(model: &PanelModel, data: &TrainingData, settings: &Settings, cells: &[u32]) -> f64 {
-    let mut slot_of = vec![usize::MAX; data.cells.n_genes];
-    for (slot, gene) in model.genes.iter().enumerate() {
-        if let Ok(g) = data.gene_index.binary_search(&gene.index) {
-            slot_of[g] = slot;
-        }
-    }
-    let k = model.genes.len();
-    let mut values = vec![0.0; cells.len() * k];
-    for (row, &cell) in values.chunks_exact_mut(k).zip(cells) {
-        for (gene, value) in data.cells.cell(cell as usize).iter().map(|&e| unpack(e)) {
-            if let Some(at) = row.get_mut(slot_of[gene]) {
-                *at = value;
-            }
-        }
-    }
-    let logits = model.logits(&values);
-    let power = settings.recipe.class_weight_power;
-    let weights = Weights::class_weights(&data.tasks, data.n_train, power);
-    let width: usize = data.tasks.iter().map(|t| t.kind.width()).sum();
-    let tasks = data.tasks.iter().zip(&weights);
-    let (mut loss, mut column) = (0.0, 0);
-    for ((task, weights), counts) in tasks.zip(settings.weights_of(&data.tasks)) {
-        let Targets::Classes(labels) = &task.targets else {
-            continue;
-        };
-        let own = logits.chunks_exact(width);
-        let own = own.map(|row| &row[column..column + weights.len()]);
-        for (row, &cell) in own.zip(cells) {
-            let y = labels[cell as usize];
-            if y == MISSING {
-                continue;
-            }
-            let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f64 = row.iter().map(|&x| f64::from(x - top).exp()).sum();
-            let unlikely = sum.ln() - f64::from(row[y as usize] - top);
-            loss += f64::from(counts * weights[y as usize]) * unlikely;
-        }
-        column += weights.len();
-    }
-    loss
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::cpu::Cpu;
     use crate::data::cells::Batches;
@@ -209,7 +129,7 @@ mod tests {
     use std::sync::Arc;
 
     /// 400 training cells of four classes, every fifth without a label.
-    fn few() -> TrainingData {
+    pub(in crate::train) fn few() -> TrainingData {
         let mut data = training_data();
         data.tasks.truncate(1);
         let cells: Vec<u32> = (0..400).collect();
@@ -219,7 +139,7 @@ mod tests {
         data
     }
 
-    fn asked(boost_below: f64) -> Settings {
+    pub(in crate::train) fn asked(boost_below: f64) -> Settings {
         Settings {
             genes: 6,
             hidden: vec![8],
@@ -232,7 +152,7 @@ mod tests {
         }
     }
 
-    fn run(data: &TrainingData, settings: &Settings) -> Fit {
+    pub(in crate::train) fn run(data: &TrainingData, settings: &Settings) -> Fit {
         let never = AtomicBool::new(false);
         let mut cpu = Cpu::<f32>::default();
         let fit = fit(&mut cpu, data, settings, None, false, &never, &mut |_| ());
@@ -281,69 +201,6 @@ mod tests {
         assert!(!tried(&|_, d| d
             .tasks
             .push(training_data().tasks.remove(1))));
-    }
-
-    #[test]
-    fn every_cell_is_held_out_once_and_classes_are_spread() {
-        let data = few();
-        let Targets::Classes(labels) = &data.tasks[0].targets else {
-            panic!("a class label");
-        };
-        let folds = folds(&data);
-        let all: BTreeSet<u32> = folds.iter().flatten().copied().collect();
-        assert_eq!((folds.len(), all.len()), (FOLDS, 400));
-        assert_eq!(folds.iter().map(Vec::len).sum::<usize>(), 400);
-        for class in 0..4 {
-            let own = |cells: &[u32]| {
-                let of = cells.iter().filter(|&&c| labels[c as usize] == class);
-                of.count()
-            };
-            let each: Vec<usize> = folds.iter().map(|f| own(f)).collect();
-            let (least, most) = (each.iter().min(), each.iter().max());
-            assert!(most.zip(least).is_some_and(|(m, l)| m - l <= 1), "{each:?}");
-            assert!(each[0] > 0);
-        }
-        let part = without(&data, &folds[1], MAX_PAGE_WORDS);
-        assert_eq!((part.n_train, part.n_validation), (320, 0));
-        let others = (0..400u32).filter(|c| !folds[1].contains(c));
-        for (at, cell) in others.enumerate() {
-            assert_eq!(part.cells.cell(at), data.cells.cell(cell as usize));
-            let Targets::Classes(own) = &part.tasks[0].targets else {
-                panic!("a class label");
-            };
-            assert_eq!(own[at], labels[cell as usize]);
-        }
-    }
-
-    #[test]
-    fn the_loss_of_cells_held_out_is_that_of_validation() {
-        let (data, mut settings) = (few(), asked(0.9));
-        (
-            settings.recipe.boost_cells,
-            settings.recipe.class_weight_power,
-        ) = (0, 0.0);
-        settings.steps = Some(3); // one epoch: its model is the last one
-        let mut held: Vec<u32> = (320..400).collect();
-        let mut split = data.clone();
-        (split.n_train, split.n_validation) = (320, 80);
-        let fit = run(&split, &settings);
-        let Targets::Classes(labels) = &data.tasks[0].targets else {
-            panic!("a class label");
-        };
-        let labelled = held.iter().filter(|&&c| labels[c as usize] != MISSING);
-        let sum = fit.best_loss * labelled.count() as f64;
-        let own = |held: &[u32], settings: &Settings| loss_of(&fit.model, &data, settings, held);
-        assert!(
-            (own(&held, &settings) - sum).abs() < 1e-5 * sum,
-            "{} {sum}",
-            own(&held, &settings)
-        );
-        held.truncate(60);
-        assert!((own(&held, &settings) - sum).abs() > 1e-2 * sum);
-        // rare classes weigh more
-        held = (320..400).collect();
-        settings.recipe.class_weight_power = 1.0;
-        assert!((own(&held, &settings) - sum).abs() > 1e-4 * sum);
     }
 
     #[test]

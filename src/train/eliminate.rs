@@ -109,8 +109,8 @@ pub(super) fn weights(
     cells.iter().map(of).collect()
 }
 
-/// A random weight of a cell (draw 0, 1, ...), of mean 1 and standard deviation 1/4 (gamma): with it a choice that is made in closed form
-/// hangs on the seed as far as it hangs on the cells at hand.
+/// A random weight of a cell (draw 0, 1, ...), of mean 1 and standard deviation 1/4 (gamma): with it a choice without
+/// anything else random in it shows by the seed how far it hangs on the cells at hand.
 pub(super) fn near_one(cell: u32, draw: u32, seed: u64) -> f64 {
     let uniform = |word: u32| (f64::from(word) + 0.5) / 4_294_967_296.0;
     let words = (0..4).flat_map(|i| philox([cell, i, draw, 1], [key(seed), STREAM_INIT]));

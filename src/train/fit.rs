@@ -35,7 +35,8 @@ pub fn fit<O: Ops>(
 
 /// Trains `repeats` networks side by side on the training cells, the r-th with the seed plus r and as
 /// if it were alone, judges them on the validation cells, and returns the best state of each: a list
-/// for each repeat, of its panels of all sizes, the largest first (only those done where it is stopped).
+/// for each repeat, of its panels of all sizes, the largest first (only those done where it is stopped). Where cells are
+/// few, cross-validation comes first and says which way the largest panel is found ([`super::contest`]).
 ///
 /// `checkpoint`: the state is written there after every epoch; `resume`: it is read from there
 /// first. `stop`: asked at every step. `on_epoch`: told of every epoch, with means over the networks.

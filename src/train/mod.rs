@@ -21,6 +21,7 @@ mod evaluate;
 mod feed;
 mod fit;
 mod growing;
+mod held_out;
 mod judging;
 pub mod lab;
 mod moves;

@@ -153,8 +153,8 @@ impl Recipe {
         let fields = [
             ("eliminate_from", f(self.eliminate_from), 0.0, MOST),
             ("eliminate_seen", f(self.eliminate_seen), 1e-3, MOST),
-            ("boost_below", self.boost_below, 0.0, MOST),
             ("eliminate_chance", self.eliminate_chance, 0.0, MOST),
+            ("boost_below", self.boost_below, 0.0, MOST),
             ("lr_scores", f(self.lr_scores), 0.0, MOST),
             ("ranking_scale", f(self.ranking_scale), 0.0, MOST),
             ("start_share", f(self.start_share), 0.0, 1.0),

@@ -74,7 +74,8 @@ pub(super) fn stands(settings: &Settings, data: &TrainingData) -> bool {
 }
 
 /// The first panel of a run, ascending, and what left it on the way: the panel that is given; else what boosting
-/// takes, what elimination leaves, or the first k genes of `ranking` (of a random order where it is empty), that keep the rules.
+/// takes, what elimination leaves, or the first k genes of `ranking` (of a random order where it is empty), that keep
+/// the rules.
 pub(super) fn first_panel(
     data: &TrainingData,
     settings: &Settings,
