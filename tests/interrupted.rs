@@ -3,8 +3,11 @@
 mod program;
 
 use program::{refused, text, yoto};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 #[test]
 #[cfg(unix)]
@@ -59,6 +62,52 @@ fn a_stopped_run_leaves_results_and_resumes_to_the_same_bytes() {
         );
     }
     assert!(!checkpoint.exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_stop_before_the_first_step_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let out = run.display().to_string();
+    // few cells: cross-validation comes first, and of so many steps it does not end
+    let stopped = |more: &[&str]| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"))
+            .args(["train", "--device", "cpu", "--genes", "8", "--steps"])
+            .args(["1000000", "--out", &out])
+            .args(more)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        said.by_ref()
+            .map(Result::unwrap)
+            .find(|line| line.contains("training on CPU"))
+            .expect("begins");
+        // the handler of the signal is set right after
+        std::thread::sleep(Duration::from_secs(1));
+        let kill = ["-INT", &child.id().to_string()];
+        Command::new("kill").args(kill).status().unwrap();
+        let rest: Vec<String> = said.map(Result::unwrap).collect();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        let all = rest.join("\n");
+        assert!(all.contains("before the first step"), "{all}");
+    };
+    stopped(&[]);
+    assert!(!run.exists());
+    let whole = [
+        "train", "--device", "cpu", "--genes", "8", "--steps", "40", "--out", &out,
+    ];
+    assert_eq!(yoto(&whole).status.code(), Some(0));
+    let files = || {
+        let entries = std::fs::read_dir(&run).unwrap().map(Result::unwrap);
+        let file = |e: std::fs::DirEntry| (e.file_name(), std::fs::read(e.path()).unwrap());
+        entries.map(file).collect::<BTreeMap<_, _>>()
+    };
+    let before = files();
+    stopped(&["--force"]);
+    assert!(before.len() > 8 && files() == before);
 }
 
 #[test]

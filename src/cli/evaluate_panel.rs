@@ -168,6 +168,9 @@ impl Work for EvaluatePanel<'_> {
             let data = ready(ops, &c.source, &c.network, sizes[i], place, reporter)?;
             done.extend(self.train(ops, data, &others, &mut begin, &stop, reporter)?);
         }
+        if done.is_empty() {
+            return Ok(stages::nothing(self.dir, reporter));
+        }
         done.sort_by_key(|d| d.panel);
         let stopped = done.len() < panels.len() || done.iter().any(|d| d.stopped);
         let name = |i: usize| panels[i].choice.to_string();
@@ -232,6 +235,11 @@ impl EvaluatePanel<'_> {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
+        }
+        // the last one, where it was stopped before its first step
+        fits.retain(|fit| !stages::untrained(fit));
+        if fits.is_empty() {
+            return Ok(Vec::new());
         }
         begin()?;
         let labels = labels(panels);

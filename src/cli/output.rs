@@ -48,8 +48,10 @@ impl OutputArgs {
         };
         let folder = tempfile::tempdir().map_err(failed)?;
         let mut outcome = with(folder.path())?;
-        if !self.json {
-            outcome.text = std::fs::read_to_string(folder.path().join(table)).map_err(failed)?;
+        let table = folder.path().join(table);
+        // stopped before the first step, a run leaves nothing
+        if !self.json && (table.exists() || !outcome.stopped) {
+            outcome.text = std::fs::read_to_string(table).map_err(failed)?;
         }
         Ok(outcome)
     }

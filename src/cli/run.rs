@@ -124,6 +124,9 @@ impl Work for Train<'_> {
         reporter.done();
         let trained = fitted?;
         let fits = &trained.fits;
+        if stages::untrained(fits) {
+            return Ok(stages::nothing(dir, reporter));
+        }
         let main = if c.genes.auto() {
             smallest(fits, c.tolerance)
         } else {

@@ -200,6 +200,21 @@ pub(super) fn stop_on_signal() -> Arc<AtomicBool> {
     stop
 }
 
+/// Whether training was stopped before its first step: what such networks say is not worth an earlier run's results.
+pub(super) fn untrained(fits: &[Fit]) -> bool {
+    fits.iter().all(|fit| fit.stopped && fit.steps == 0)
+}
+
+/// The outcome of a run of which nothing is kept.
+pub(super) fn nothing(dir: &RunDir, reporter: &mut Reporter) -> Outcome {
+    dir.abandon();
+    reporter.say("stopped before the first step: nothing was written");
+    Outcome {
+        text: String::new(),
+        stopped: true,
+    }
+}
+
 /// The command line as it was given, for a POSIX shell.
 pub(super) fn command() -> String {
     let args = std::env::args_os().skip(1);

@@ -121,6 +121,7 @@ pub(super) mod tests {
     use crate::train::boost::boosted;
     use crate::train::eliminate::tests::training_data;
     use crate::train::fit::fit_all;
+    use crate::train::panels::fit_panels;
     use crate::train::rank::round_robin;
     use crate::train::recipe::Recipe;
     use crate::train::rules::Rules;
@@ -236,6 +237,10 @@ pub(super) mod tests {
         };
         let contest = run(&data, &other).contest.expect("was held");
         assert_eq!(contest, won);
+        // and the result of several runs, a network of its own, says which
+        let (mut cpu, stop) = (Cpu::<f32>::default(), AtomicBool::new(false));
+        let all = fit_panels(&mut cpu, &data, &other, 2, None, false, &stop, &mut |_| ());
+        assert_eq!(all.expect("trains").fits[0].contest, Some(won));
     }
 
     #[test]

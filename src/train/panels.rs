@@ -83,6 +83,8 @@ pub fn fit_panels<O: Ops>(
     }
     for (fit, runs) in fits.iter_mut().zip(&by_size) {
         (fit.seconds, fit.stopped) = (fit.seconds.max(runs[best].seconds), stopped);
+        // all runs went the same way
+        fit.contest = runs[best].contest;
     }
     let agreement = |(runs, groups)| Agreement {
         runs,
