@@ -13,6 +13,7 @@ use crate::report::files::{CHECKPOINT, Claim, RunDir};
 use crate::report::repeats::Repeats;
 use crate::report::summary::Summary;
 use crate::train;
+use crate::train::contest::contested;
 use crate::train::settings::{Fit, Settings};
 use serde_json::Value;
 use std::sync::atomic::Ordering;
@@ -103,6 +104,11 @@ impl Work for Train<'_> {
         ready.announce(&ops.info(), reporter);
         notice.iter().for_each(|n| reporter.note(n));
         let stop = stop_on_signal();
+        if !args.resume && contested(&settings, &ready.data) {
+            reporter.say(
+                "few training cells: two ways to the panel are compared first, on folds of them",
+            );
+        }
         let checkpoint = dir.join(CHECKPOINT);
         // nothing of an earlier run is touched before the first epoch is done
         let mut begun = args.resume.then_some(Ok(()));

@@ -46,7 +46,8 @@ impl Contest {
 
 /// Whether there are two ways to the panel, and so few cells that they are worth a comparison. Boosting knows neither
 /// rules nor batches nor numbers, and was measured on nothing else.
-fn contested(settings: &Settings, data: &TrainingData) -> bool {
+#[must_use]
+pub fn contested(settings: &Settings, data: &TrainingData) -> bool {
     let recipe = &settings.recipe;
     let classes = |t: &Task| matches!(t.kind, TaskKind::Classification { .. });
     recipe.ranking
