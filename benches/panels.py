@@ -153,19 +153,21 @@ def ours(folder, x, names, labels, ks, seed, hvg, options):
 def peer(peers, path, label, ks, seed, method, hvg, limit):
     command = [sys.executable, os.path.join(peers, "bench_peers.py"), "--data", path, "--label", label]
     command += ["--k", ",".join(map(str, ks)), "--method", method, "--seed", str(seed), "--hvg", str(hvg)]
+    r = None
     try:
         r = subprocess.run(command, capture_output=True, text=True, timeout=limit)
-    except subprocess.TimeoutExpired:
+        lines = r.stdout.splitlines()
+    except subprocess.TimeoutExpired as e:  # its output is bytes, whatever text says
         print(f"  {method}: more than {limit} s", file=sys.stderr)
-        return
-    for line in r.stdout.splitlines():
+        lines = [line for line in (e.stdout or b"").decode().splitlines(keepends=True) if line.endswith("\n")]
+    for line in lines:
         record = json.loads(line)
         if record.get("error") or record.get("lr_acc") is None:
             print(f"  {method}: {record.get('error', 'no result')}", file=sys.stderr)
             continue
         yield dict(k=record["k"], own_acc=record.get("own_acc"), own_f1=record.get("own_f1"), lr_acc=record["lr_acc"],
                    lr_f1=record["lr_f1"], seconds=record.get("select_s"), genes=record.get("genes"))
-    if r.returncode != 0:
+    if r and r.returncode != 0:
         print(f"  {method}: {r.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
 
 
@@ -296,6 +298,9 @@ def ranks(args):
 
 
 if __name__ == "__main__":
+    # our refit on one thread, as bench_peers.py has it for all others: with more, its figures differ
+    for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[threads] = "1"
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("what", choices=["run", "table", "ranks", "save"])
     ap.add_argument("--peers", default=os.path.join(ROOT, "..", "shared", "peers"))
