@@ -47,7 +47,10 @@ fn a_stopped_run_leaves_results_and_resumes_to_the_same_bytes() {
     let mut resume = args(&broken);
     resume.push("--resume".into());
     let output = yoto(&resume);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    // what was compared before is not compared again
+    assert!(!said.contains("two ways"), "{said}");
     for file in [
         "model.safetensors",
         "panel.csv",
@@ -70,12 +73,12 @@ fn a_stop_before_the_first_step_loses_nothing() {
     let run = folder.path().join("run");
     let out = run.display().to_string();
     // few cells: cross-validation comes first, and of so many steps it does not end
-    let stopped = |more: &[&str]| {
+    let stopped = |out: &str, more: &[&str]| {
         let mut child = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"))
             .args(["train", "--device", "cpu", "--genes", "8", "--steps"])
-            .args(["1000000", "--out", &out])
+            .args(["1000000", "--out", out])
             .args(more)
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -87,12 +90,18 @@ fn a_stop_before_the_first_step_loses_nothing() {
         let kill = ["-INT", &child.id().to_string()];
         Command::new("kill").args(kill).status().unwrap();
         let rest: Vec<String> = said.map(Result::unwrap).collect();
-        assert_eq!(child.wait().unwrap().code(), Some(130));
+        let ended = child.wait_with_output().unwrap();
         let all = rest.join("\n");
+        assert_eq!(
+            (ended.status.code(), ended.stdout.len()),
+            (Some(130), 0),
+            "{all}"
+        );
         assert!(all.contains("before the first step"), "{all}");
     };
-    stopped(&[]);
+    stopped(&out, &[]);
     assert!(!run.exists());
+    stopped("-", &[]);
     let whole = [
         "train", "--device", "cpu", "--genes", "8", "--steps", "40", "--out", &out,
     ];
@@ -103,7 +112,7 @@ fn a_stop_before_the_first_step_loses_nothing() {
         entries.map(file).collect::<BTreeMap<_, _>>()
     };
     let before = files();
-    stopped(&["--force"]);
+    stopped(&out, &["--force"]);
     assert!(before.len() > 8 && files() == before);
     // where there is one way only, none are compared
     let one = ["--genes", "32", "--steps", "40", "--force", "--out", &out];
