@@ -61,9 +61,10 @@ pub(super) fn eliminate(
     let weights = weights(data, settings, cells, seed);
     let mut system = System::new(data, settings, &genes, cells, &weights);
     system.discount_chance(data, &genes, cells, settings.recipe.eliminate_chance);
-    system.add_ridge(k as f64 / f64::from(settings.recipe.eliminate_seen));
-    system.invert();
-    let all = system.eliminate(genes, k, &|gene| rules.include.contains(&gene));
+    let ridge = k as f64 / f64::from(settings.recipe.eliminate_seen);
+    let all = system
+        .solve(ridge)
+        .eliminate(genes, k, &|gene| rules.include.contains(&gene));
     let mut taken = vec![false; data.cells.n_genes];
     all.iter().for_each(|&(g, _)| taken[g as usize] = true);
     let rest = ranking.iter().copied().filter(|&g| !taken[g as usize]);

@@ -1,11 +1,19 @@
 //! A ridge regression of all outputs on many genes, from which genes are eliminated.
 //!
-//! The gene leaves without which the least is explained: the loss rises by `sum_o W_go^2 / (A^-1)_gg`, exactly
-//! (Hassibi and Stork 1993), and both follow from those before by a rank-1 step.
+//! With covariances G of the genes and C with the outputs, a penalty R (diagonal) and `A = (G + R)^-1` the coefficients
+//! are `W = A C`, and they explain `tr(C^T W) + tr(W^T R W)` of the outputs' variance: all of it less the residual's. The
+//! gene leaves without which the rest, fitted anew, explains most. Without gene j that is less by
+//!
+//! ```text
+//! |W_j|^2 / A_jj + 2 W_j . M_j / A_jj - N_j |W_j|^2 / A_jj^2      M = A R W,  N_j = sum_t R_t A_jt^2
+//! ```
+//!
+//! exactly: A, W, M and N follow from those before by a rank-1 step (A and W as in Hassibi and Stork 1993, whose loss,
+//! penalty included, is the first term alone). The penalty does not count: with two or three genes a class, panels that
+//! also spare it are worse (`benches/README.md`).
 use rayon::prelude::*;
 
-/// `[A | B]`, later `[A^-1 | W]` with `W = A^-1 B`: covariances of n standardised genes, and with the
-/// standardised outputs.
+/// `[G | C]`: covariances of n standardised genes, and with the standardised outputs.
 pub(super) struct System {
     /// Genes.
     pub n: usize,
@@ -19,16 +27,31 @@ pub(super) struct System {
 pub(super) const BAND: usize = 32;
 
 impl System {
-    pub(super) fn add_ridge(&mut self, ridge: f64) {
-        for s in 0..self.n {
-            let own = &mut self.rows[s * self.stride + s];
-            // a gene without variance among these cells never explains anything
-            *own = own.max(1e-9) * (1.0 + ridge);
-        }
+    fn outputs(&self) -> usize {
+        self.stride - self.n
     }
 
-    /// Gauss and Jordan, in place; the ridge makes pivoting needless.
-    pub(super) fn invert(&mut self) {
+    fn row(&self, s: usize) -> &[f64] {
+        &self.rows[s * self.stride..(s + 1) * self.stride]
+    }
+
+    /// `ridge`: the penalty, as a share of a gene's variance.
+    pub(super) fn solve(mut self, ridge: f64) -> Solved {
+        let (n, stride) = (self.n, self.stride);
+        let mut penalty = Vec::with_capacity(n);
+        for s in 0..n {
+            let own = &mut self.rows[s * stride + s];
+            // a gene without variance among these cells never explains anything
+            let variance = own.max(1e-9);
+            penalty.push(variance * ridge);
+            *own = variance * (1.0 + ridge);
+        }
+        self.invert();
+        Solved::new(self, penalty)
+    }
+
+    /// Gauss and Jordan, in place: `[A | W]`; the ridge makes pivoting needless.
+    fn invert(&mut self) {
         let stride = self.stride;
         for j in 0..self.n {
             let pivot = self.rows[j * stride + j];
@@ -50,6 +73,44 @@ impl System {
                 });
         }
     }
+}
+
+/// The regression on the genes that are left.
+pub(super) struct Solved {
+    /// `[A | W]`.
+    system: System,
+    /// Diagonal of R.
+    penalty: Vec<f64>,
+    /// M, a row a gene.
+    shrunk: Vec<f64>,
+    /// N.
+    norms: Vec<f64>,
+}
+
+impl Solved {
+    /// `system`: inverted.
+    fn new(system: System, penalty: Vec<f64>) -> Self {
+        let (n, outputs) = (system.n, system.outputs());
+        let (mut shrunk, mut norms) = (vec![0.0; n * outputs], vec![0.0; n]);
+        let rows = shrunk.par_chunks_exact_mut(outputs).zip(&mut norms);
+        rows.enumerate().for_each(|(s, (shrunk, norm))| {
+            let inverse = &system.row(s)[..n];
+            for (t, (a, r)) in inverse.iter().zip(&penalty).enumerate() {
+                *norm += r * a * a;
+                let weights = &system.row(t)[n..];
+                shrunk
+                    .iter_mut()
+                    .zip(weights)
+                    .for_each(|(m, w)| *m += a * r * w);
+            }
+        });
+        Self {
+            system,
+            penalty,
+            shrunk,
+            norms,
+        }
+    }
 
     /// The genes (of the rows) and what is explained less without them: the k that stay, the most useful first, then
     /// the others when they left, the last first. `stays`: those that never leave.
@@ -59,7 +120,6 @@ impl System {
         k: usize,
         stays: &dyn Fn(u32) -> bool,
     ) -> Vec<(u32, f64)> {
-        let (n, stride) = (self.n, self.stride);
         let mut left = Vec::new();
         while genes.len() > k {
             let worth: Vec<f64> = (0..genes.len()).map(|s| self.worth(s)).collect();
@@ -71,26 +131,8 @@ impl System {
             let Some(least) = (0..genes.len()).min_by(by) else {
                 break;
             };
-            let last = genes.len() - 1;
+            self.remove(least, genes.len() - 1);
             left.push((genes.swap_remove(least), worth[least]));
-            // the last gene takes the place of the one that leaves
-            for s in 0..=last {
-                self.rows.swap(s * stride + least, s * stride + last);
-            }
-            let (from, to) = (last * stride, least * stride);
-            let gone: Vec<f64> = self.rows[to..to + stride].to_vec();
-            self.rows.copy_within(from..from + stride, to);
-            let active = &mut self.rows[..last * stride];
-            active.par_chunks_mut(BAND * stride).for_each(|rows| {
-                for row in rows.chunks_exact_mut(stride) {
-                    let f = row[last] / gone[last];
-                    let (genes, outputs) = row.split_at_mut(n);
-                    let genes = genes[..last].iter_mut().zip(&gone[..last]);
-                    genes.for_each(|(x, g)| *x -= f * g);
-                    let outputs = outputs.iter_mut().zip(&gone[n..]);
-                    outputs.for_each(|(x, g)| *x -= f * g);
-                }
-            });
         }
         let kept = genes.iter().enumerate();
         let mut kept: Vec<(u32, f64)> = kept.map(|(s, &g)| (g, self.worth(s))).collect();
@@ -100,8 +142,56 @@ impl System {
 
     /// What is explained less without the gene of a row.
     fn worth(&self, s: usize) -> f64 {
-        let row = &self.rows[s * self.stride..(s + 1) * self.stride];
-        row[self.n..].iter().map(|w| w * w).sum::<f64>() / row[s]
+        let (row, outputs) = (self.system.row(s), self.system.outputs());
+        let weights = &row[self.system.n..];
+        let squares: f64 = weights.iter().map(|w| w * w).sum();
+        let shrunk = &self.shrunk[s * outputs..(s + 1) * outputs];
+        let along: f64 = weights.iter().zip(shrunk).map(|(w, m)| w * m).sum();
+        let a = row[s];
+        (squares + 2.0 * along - squares * self.norms[s] / a) / a
+    }
+
+    /// Takes the gene of row s out; that of the `last` row takes its place.
+    fn remove(&mut self, s: usize, last: usize) {
+        let (n, stride, outputs) = (self.system.n, self.system.stride, self.system.outputs());
+        let rows = &mut self.system.rows;
+        (0..=last).for_each(|t| rows.swap(t * stride + s, t * stride + last));
+        self.penalty.swap(s, last);
+        self.norms.swap(s, last);
+        for column in 0..stride {
+            rows.swap(s * stride + column, last * stride + column);
+        }
+        for column in 0..outputs {
+            self.shrunk
+                .swap(s * outputs + column, last * outputs + column);
+        }
+        let (rows, gone) = rows.split_at_mut(last * stride);
+        let (shrunk, gone_shrunk) = self.shrunk.split_at_mut(last * outputs);
+        let (norms, gone_norm) = self.norms.split_at_mut(last);
+        let (inverse, weights) = gone[..stride].split_at(n);
+        let (a, norm) = (inverse[last], gone_norm[0]);
+        let penalised: Vec<f64> = inverse[..=last]
+            .iter()
+            .zip(&self.penalty)
+            .map(|(a, r)| a * r)
+            .collect();
+        let rows = rows.par_chunks_exact_mut(stride);
+        let all = rows.zip(shrunk.par_chunks_exact_mut(outputs)).zip(norms);
+        all.with_min_len(BAND)
+            .for_each(|((row, shrunk), own_norm)| {
+                let f = row[last] / a;
+                let across: f64 = row.iter().zip(&penalised).map(|(a, p)| a * p).sum();
+                let outputs = shrunk.iter_mut().zip(weights).zip(&*gone_shrunk);
+                outputs.for_each(|((m, w), gone)| *m -= across * w / a + f * (gone - norm * w / a));
+                *own_norm += f * (f * norm - 2.0 * across);
+                let (own_inverse, own_weights) = row.split_at_mut(n);
+                let genes = own_inverse[..last].iter_mut().zip(inverse);
+                genes.for_each(|(x, g)| *x -= f * g);
+                own_weights
+                    .iter_mut()
+                    .zip(weights)
+                    .for_each(|(x, g)| *x -= f * g);
+            });
     }
 }
 
@@ -133,72 +223,109 @@ mod tests {
         System { n, stride, rows }
     }
 
-    /// `tr(B^T A^-1 B)` of some genes: what they explain; by Cholesky's factor.
-    fn explained(system: &System, genes: &[usize]) -> f64 {
+    /// What some genes explain: of the outputs' variance, that of the residual taken away (`penalty`: and the penalty);
+    /// by Cholesky's factor.
+    fn explained(ridge: f64, genes: &[usize], penalty: bool) -> f64 {
+        let system = system();
         let at = |s: usize, t: usize| system.rows[s * system.stride + t];
+        let ridged = |s: usize, t: usize| at(s, t) * if s == t { 1.0 + ridge } else { 1.0 };
         let n = genes.len();
         let mut l = vec![vec![0.0; n]; n];
         for i in 0..n {
             for j in 0..=i {
                 let dot: f64 = (0..j).map(|m| l[i][m] * l[j][m]).sum();
-                let rest = at(genes[i], genes[j]) - dot;
+                let rest = ridged(genes[i], genes[j]) - dot;
                 l[i][j] = if i == j { rest.sqrt() } else { rest / l[j][j] };
             }
         }
         let of = |o: usize| {
-            let mut y: Vec<f64> = Vec::new();
+            let mut w: Vec<f64> = Vec::new();
             for i in 0..n {
-                let dot: f64 = y.iter().zip(&l[i]).map(|(y, l)| y * l).sum();
-                y.push((at(genes[i], N + o) - dot) / l[i][i]);
+                let dot: f64 = w.iter().zip(&l[i]).map(|(y, l)| y * l).sum();
+                w.push((at(genes[i], N + o) - dot) / l[i][i]);
             }
-            y.iter().map(|y| y * y).sum::<f64>()
+            for i in (0..n).rev() {
+                let dot: f64 = (i + 1..n).map(|j| l[j][i] * w[j]).sum();
+                w[i] = (w[i] - dot) / l[i][i];
+            }
+            let covariance: f64 = (0..n).map(|i| w[i] * at(genes[i], N + o)).sum();
+            let pairs = (0..n).flat_map(|i| (0..n).map(move |j| (i, j)));
+            let of_pair = |(i, j): (usize, usize)| {
+                let (s, t) = (genes[i], genes[j]);
+                w[i] * w[j] * if penalty { ridged(s, t) } else { at(s, t) }
+            };
+            2.0 * covariance - pairs.map(of_pair).sum::<f64>()
         };
         (0..OUT).map(of).sum()
     }
 
-    fn eliminated(ridge: f64, k: usize, stays: &dyn Fn(u32) -> bool) -> Vec<u32> {
-        let mut own = system();
-        own.add_ridge(ridge);
-        own.invert();
-        let all = own.eliminate((0..N as u32).collect(), k, stays);
-        all.into_iter().map(|(g, _)| g).collect()
+    /// The six genes that stay, ascending, and those that left, the last first, with what they explained; one by one.
+    fn slowly(ridge: f64, penalty: bool) -> (Vec<u32>, Vec<(u32, f64)>) {
+        let mut left: Vec<usize> = (0..N).collect();
+        let mut gone = Vec::new();
+        while left.len() > 6 {
+            let before = explained(ridge, &left, penalty);
+            let less = |gene: usize| {
+                let others: Vec<usize> = left.iter().copied().filter(|&g| g != gene).collect();
+                before - explained(ridge, &others, penalty)
+            };
+            let all = left.iter().map(|&g| (less(g), g));
+            let (loss, gene) = all.min_by(|a, b| a.0.total_cmp(&b.0)).expect("a gene");
+            left.retain(|&g| g != gene);
+            gone.push((gene as u32, loss));
+        }
+        gone.reverse();
+        (left.iter().map(|&g| g as u32).collect(), gone)
+    }
+
+    fn eliminated(ridge: f64, k: usize, stays: &dyn Fn(u32) -> bool) -> Vec<(u32, f64)> {
+        system()
+            .solve(ridge)
+            .eliminate((0..N as u32).collect(), k, stays)
+    }
+
+    fn genes(all: &[(u32, f64)]) -> Vec<u32> {
+        all.iter().map(|&(g, _)| g).collect()
     }
 
     #[test]
     fn the_gene_leaves_without_which_least_is_explained() {
-        let mut plain = system();
-        plain.add_ridge(0.5);
-        let mut left: Vec<usize> = (0..N).collect();
-        let mut gone = Vec::new();
-        while left.len() > 6 {
-            let without = |gene: usize| {
-                let others: Vec<usize> = left.iter().copied().filter(|&g| g != gene).collect();
-                explained(&plain, &others)
-            };
-            let best = left
-                .iter()
-                .map(|&g| (without(g), g))
-                .max_by(|a, b| a.0.total_cmp(&b.0));
-            let gene = best.expect("a gene").1;
-            left.retain(|&g| g != gene);
-            gone.push(gene as u32);
+        for ridge in [0.1, 0.5, 5.0] {
+            let (stay, gone) = slowly(ridge, false);
+            let all = eliminated(ridge, 6, &|_| false);
+            assert_eq!(genes(&all[6..]), genes(&gone), "ridge {ridge}");
+            let mut kept = genes(&all[..6]);
+            kept.sort_unstable();
+            assert_eq!(kept, stay);
+            for (own, one) in all[6..].iter().zip(&gone) {
+                assert!((own.1 - one.1).abs() < 1e-9, "{own:?} {one:?}");
+            }
+            let panel: Vec<usize> = kept.iter().map(|&g| g as usize).collect();
+            for &(gene, worth) in &all[..6] {
+                let others: Vec<usize> = panel
+                    .iter()
+                    .copied()
+                    .filter(|&g| g != gene as usize)
+                    .collect();
+                let less = explained(ridge, &panel, false) - explained(ridge, &others, false);
+                assert!((worth - less).abs() < 1e-9, "{gene}: {worth} {less}");
+            }
+            assert!(all[..6].is_sorted_by(|a, b| a.1 >= b.1));
         }
-        let order = eliminated(0.5, 6, &|_| false);
-        gone.reverse();
-        assert_eq!(order[6..], gone);
-        let mut kept: Vec<usize> = order[..6].iter().map(|&g| g as usize).collect();
-        kept.sort_unstable();
-        assert_eq!(kept, left);
-        // another ridge is another question
-        assert_ne!(eliminated(50.0, 6, &|_| false)[6..], gone);
+    }
+
+    #[test]
+    fn another_ridge_or_its_penalty_is_another_question() {
+        let all = genes(&eliminated(0.5, 6, &|_| false));
+        assert_ne!(genes(&eliminated(50.0, 6, &|_| false)), all);
+        assert_ne!(genes(&slowly(0.5, true).1), all[6..]);
     }
 
     #[test]
     fn a_gene_that_must_stay_does() {
-        let worst = eliminated(0.5, 6, &|_| false)[N - 1];
-        let order = eliminated(0.5, 6, &|g| g == worst);
-        assert!(order[..6].contains(&worst));
-        let mut all = order;
+        let worst = eliminated(0.5, 6, &|_| false)[N - 1].0;
+        let mut all = genes(&eliminated(0.5, 6, &|g| g == worst));
+        assert!(all[..6].contains(&worst));
         all.sort_unstable();
         assert_eq!(all, (0..N as u32).collect::<Vec<_>>());
     }
