@@ -1,10 +1,11 @@
 //! The panel of a larger size: backward elimination by a ridge regression.
 //!
 //! A panel that has several genes for each class is judged badly by a network that has all of them: with any one left
-//! out little is lost, and what is lost hangs on a few cells. The regression judges them as if most were missing: to
+//! out little is lost, and what is lost hangs on a few cells. The regression has its weights as if most were missing: to
 //! add `ridge` times the gene's variance is, in expectation, to leave genes out at random and scale up the others, a share
 //! `ridge / (1 + ridge)` of them (Bishop 1995, Wager et al. 2013); with [`Recipe::eliminate_seen`] = 4 and a ridge of
-//! k / 4 about four of the k genes are there at a time. Then genes are good that make up for one another.
+//! k / 4 about four of the k genes are there at a time. So weights spread over genes that make up for one another, and a
+//! gene counts for what the residual of all is larger without it.
 //!
 //! [`Recipe::eliminate_seen`]: super::settings::Recipe::eliminate_seen
 use super::batches::key;
