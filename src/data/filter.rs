@@ -66,13 +66,14 @@ pub struct Filters {
 }
 
 /// Words that name many genes.
-pub const PATTERNS: [&str; 3] = ["mito", "ribo", "hemoglobin"];
+pub const PATTERNS: [&str; 4] = ["mito", "ribo", "hemoglobin", "spike-ins"];
 
 /// Whether a gene symbol (human or mouse) fits a word of [`PATTERNS`].
 ///
 /// `mito`: genes of the mitochondrial genome, `MT-`. `ribo`: proteins of the cytosolic ribosome, `RPS`
 /// and `RPL`, but not the kinases `RPS6K*` nor `RPS19BP1`. `hemoglobin`: the chains, `HBA1`, `HBB`,
-/// `Hbb-bs`, but not `HBEGF` or `HBS1L`.
+/// `Hbb-bs`, but not `HBEGF` or `HBS1L`. `spike-ins`: RNA that was added to the sample, `ERCC-00002` (also `ERCC_00002`,
+/// `ERCC00002`) and `SIRV101`, but not the repair genes `ERCC1` to `ERCC8`.
 #[must_use]
 pub fn fits(pattern: &str, symbol: &str) -> bool {
     let s = symbol.to_ascii_uppercase();
@@ -89,6 +90,14 @@ pub fn fits(pattern: &str, symbol: &str) -> bool {
             let next = letters.next();
             chain && next.is_none_or(|c| c == '-' || c.is_ascii_digit())
         }),
+        "spike-ins" => {
+            let ercc = s.strip_prefix("ERCC").map(|rest| (rest, 5));
+            ercc.or(s.strip_prefix("SIRV").map(|rest| (rest, 1)))
+                .is_some_and(|(rest, least)| {
+                    let number = rest.trim_start_matches(['-', '_', '.']);
+                    number.len() >= least && number.bytes().all(|b| b.is_ascii_digit())
+                })
+        }
         _ => false,
     }
 }
@@ -204,6 +213,7 @@ pub(super) fn by_name(
                 match word.as_str() {
                     "mito" => "MT-ND1 or mt-Nd1",
                     "ribo" => "RPS3 or Rpl10",
+                    "spike-ins" => "ERCC-00002 or SIRV101",
                     _ => "HBB or Hba-a1",
                 }
             ));
@@ -213,6 +223,16 @@ pub(super) fn by_name(
     for gene in excluded {
         counts.exclude_genes += usize::from(allowed[gene]);
         allowed[gene] = false;
+    }
+    let added = |g: &usize| allowed[*g] && !included[*g] && fits("spike-ins", &var_names[*g]);
+    let added: Vec<usize> = (0..var_names.len()).filter(added).collect();
+    if let Some(&first) = added.first() {
+        notices.push(format!(
+            "{} genes are spike-ins, which no sample of cells has (first: {:?}), and may be chosen; --exclude-genes \
+             spike-ins leaves them out",
+            added.len(),
+            var_names[first]
+        ));
     }
     Ok(Named {
         allowed,

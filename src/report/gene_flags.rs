@@ -28,6 +28,7 @@ pub fn flags(limits: Limits, mean: f32, detected: f32, name: &str, others: &[&st
         ("mito", "mitochondrial"),
         ("ribo", "ribosomal"),
         ("hemoglobin", "hemoglobin"),
+        ("spike-ins", "spike-in"),
     ];
     let named = patterns.iter().filter(|(word, _)| fits(word, name));
     flags.extend(named.map(|(_, flag)| (*flag).to_owned()));
@@ -39,6 +40,8 @@ pub fn flags(limits: Limits, mean: f32, detected: f32, name: &str, others: &[&st
     }
     let kin: Vec<&str> = (others.iter().copied())
         .filter(|other| *other != name && alike(name, other))
+        // numbered, but made not to be alike
+        .filter(|_| !fits("spike-ins", name))
         .collect();
     if !kin.is_empty() {
         flags.push(format!("may hybridise with {}", kin.join(" and ")));
@@ -165,6 +168,11 @@ mod tests {
             ["too high", "too low"]
         );
         assert_eq!(flags(limits, 1.0, 1.0, "MT-ND1", &[]), ["mitochondrial"]);
+        assert_eq!(
+            flags(limits, 1.0, 1.0, "ERCC-00074", &["ERCC-00130"]),
+            ["spike-in"]
+        );
+        assert_eq!(flags(limits, 1.0, 1.0, "ERCC6", &[]), [""; 0]);
         let kin = flags(limits, 1.0, 1.0, "REG1A", &["INS", "REG1B", "REG1A"]);
         assert_eq!(kin, ["may hybridise with REG1B"]);
         let none = Limits {

@@ -69,8 +69,14 @@ fn patterns_fit_symbols_of_man_and_mouse() {
         "HBA1", "HBG2", "HBE1", "HBZ", "Hbb-bt", "Hbq1a", "HBD", "HBM",
     ];
     assert!(chains.into_iter().all(|g| fits("hemoglobin", g)));
+    let added = ["ERCC-00074", "ercc_00074", "ERCC00074", "SIRV101"];
+    assert!(added.into_iter().all(|g| fits("spike-ins", g)));
+    let genes = [
+        "ERCC1", "ERCC6L", "Ercc8", "ERCC6L2", "ERCC-", "SIRV", "SIRT1",
+    ];
+    assert!(genes.into_iter().all(|g| !fits("spike-ins", g)));
     let others = ["HBS1L", "HBP1", "HBEGF", "MTOR", "MRPS2", "RPS19BP1", "HB"];
-    for word in ["mito", "ribo", "hemoglobin"] {
+    for word in ["mito", "ribo", "hemoglobin", "spike-ins"] {
         assert!(others.iter().all(|g| !fits(word, g)), "{word}");
     }
 }
@@ -161,6 +167,57 @@ fn lists_that_cannot_be_are_refused() {
     })
     .expect("splits");
     assert!(s.notices.iter().any(|n| n.contains("\"ERCC-1\"")));
+}
+
+#[test]
+fn spike_ins_are_told_of_until_they_are_excluded_or_asked_for() {
+    let told = |filter: GeneFilter| {
+        let mut d = dataset(&rows(), vec![("y", classes())]);
+        d.var_names = names(&GENES);
+        d.var_names[8] = "ERCC-00074".into();
+        d.var_names[9] = "ERCC-00130".into();
+        let p = prepare(d, &names(&["y"]), &[], InputChoice::AsIs).expect("prepares");
+        let genes = filter;
+        let settings = SplitSettings {
+            genes,
+            ..SplitSettings::default()
+        };
+        let (data, _, s) = split(p, &settings).expect("splits");
+        let told = s.notices.into_iter().find(|n| n.contains("spike-ins"));
+        (data.gene_names.len(), told)
+    };
+    let (n, notice) = told(GeneFilter::default());
+    let notice = notice.expect("is told");
+    assert_eq!(n, 11);
+    assert!(notice.starts_with("2 genes are spike-ins") && notice.contains("\"ERCC-00074\""));
+    let excluded = GeneFilter {
+        exclude: names(&["spike-ins"]),
+        ..GeneFilter::default()
+    };
+    assert_eq!(told(excluded), (9, None));
+    let asked = GeneFilter {
+        include: names(&["ERCC-00074", "ERCC-00130"]),
+        ..GeneFilter::default()
+    };
+    assert_eq!(told(asked), (11, None));
+    assert!(
+        !genes(GeneFilter::default())
+            .expect("splits")
+            .2
+            .notices
+            .iter()
+            .any(|n| n.contains("spike"))
+    );
+    let (_, _, s) = genes(GeneFilter {
+        exclude: names(&["spike-ins"]),
+        ..GeneFilter::default()
+    })
+    .expect("splits");
+    assert!(
+        s.notices
+            .iter()
+            .any(|n| n.contains("ERCC-00002 or SIRV101"))
+    );
 }
 
 #[test]
