@@ -6,9 +6,11 @@
                                    [--seeds 0,1,2] [--hvg 4000] [--option --recipe --option '{...}']
     python benches/panels.py table [--out results.jsonl] [--methods yoto-gpu,scanpy_wilcoxon,...] [--seeds 0,1,2,3,4]
     python benches/panels.py ranks [--out results.jsonl] [--seeds 0,1,2,3,4]
+    python benches/panels.py bar   [--out results.jsonl] [--seeds 0,1,2,3,4]
     python benches/panels.py save  [--out results.jsonl,more.jsonl] [--to panels.csv]
 
-`run` appends one JSON line a method, data set, k and seed, and skips what is there already. `save` puts the scores of
+`bar` says how often nobody would be more than a point ahead of a method that is so many points better, were the
+splits drawn again. `run` appends one JSON line a method, data set, k and seed, and skips what is there already. `save` puts the scores of
 several files into one table, which `table` and `ranks` read too (`--out panels.csv`). Needs a Python with
 scanpy, scikit-learn and the packages of the methods asked for, and target/release/yoto-gpu (or YOTO_GPU).
 
@@ -51,7 +53,8 @@ OTHERS = {
 ALL = {**SETS, **OTHERS}
 METHODS = (
     "random,hvg_seurat,scanpy_wilcoxon,scanpy_ttest,scanpy_logreg,cosg,f_classif,rankcorr,scgenefit,sepsolve,rf,xgboost,"
-    "lightgbm,mutual_info,l1_logreg,mrmr,stg,nsforest,lassonet,spapros,markermap,scmer,yoto_torch"
+    "lightgbm,mutual_info,l1_logreg,mrmr,stg,nsforest,lassonet,spapros,markermap,markermap_joint,scmer,relieff,activesvm,"
+    "concrete_ae,persist,yoto_torch"
 )
 
 
@@ -153,6 +156,7 @@ def ours(folder, x, names, labels, ks, seed, hvg, options):
 def peer(peers, path, label, ks, seed, method, hvg, limit):
     command = [sys.executable, os.path.join(peers, "bench_peers.py"), "--data", path, "--label", label]
     command += ["--k", ",".join(map(str, ks)), "--method", method, "--seed", str(seed), "--hvg", str(hvg)]
+    command += ["--fast-persist"]  # the same mathematics without worker processes
     r = None
     try:
         r = subprocess.run(command, capture_output=True, text=True, timeout=limit)
@@ -297,12 +301,45 @@ def ranks(args):
             print(f"\nmore than a point behind the best rival: {len(behind)}: {', '.join(behind)}")
 
 
+def bar(args, draws=4000):
+    """How often none of the rivals would be more than a point of macro-F1 ahead at any point, if ours were better by at
+    least so many points than each of them at every point (where it is better by more, by that), and the splits were drawn
+    again. Differences around their means over the seeds are drawn with replacement, the same splits for all k of a data
+    set, and widened by sqrt(n / (n - 1)), as n differences lie too near their own mean."""
+    import numpy as np
+
+    seeds = sorted({int(s) for s in args.seeds.split(",")})
+    scores = {}
+    for r in read(args.out):
+        if r["seed"] in seeds:
+            scores.setdefault((r["data"], r["k"]), {}).setdefault(r["method"], {})[r["seed"]] = r
+    rng = np.random.default_rng(0)
+    n = len(seeds)
+    drawn = {data: rng.integers(0, n, (draws, n)) for data in sorted({data for data, _ in scores})}
+    for view, what in (("own", "own_f1"), ("refit", "lr_f1")):
+        print(f"\nour view: {view}\n\n| better by at least | nobody more than a point ahead | points where somebody is |\n|---|---|---|")
+        for lead in range(7):
+            behind = np.zeros(draws)
+            for (data, _), point in scores.items():
+                of = lambda m, name: np.array([100 * point[m][s][name] for s in seeds])
+                whole = [m for m, v in point.items() if len(v) == n]
+                own = [m for m in whole if m.startswith("yoto-gpu")]
+                rivals = [m for m in whole if not m.startswith("yoto-gpu")]
+                if not own or not rivals:
+                    continue
+                apart = of(own[0], what) - np.array([of(m, "lr_f1") for m in rivals])
+                mean = apart.mean(1, keepdims=True)
+                again = ((apart - mean) * (n / (n - 1)) ** 0.5)[:, drawn[data]].mean(2) + np.maximum(mean, lead)
+                behind += (again < -1).any(0)
+            print(f"| {lead} | {(behind == 0).mean():.2f} | {behind.mean():.1f} |")
+
+
 if __name__ == "__main__":
     # our refit on one thread, as bench_peers.py has it for all others: with more, its figures differ
     for threads in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[threads] = "1"
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("what", choices=["run", "table", "ranks", "save"])
+    ap.add_argument("what", choices=["run", "table", "ranks", "bar", "save"])
     ap.add_argument("--peers", default=os.path.join(ROOT, "..", "shared", "peers"))
     ap.add_argument("--data", default=os.path.join(ROOT, "..", "shared", "data"))
     ap.add_argument("--out", default=os.path.join(ROOT, "target", "panels.jsonl"))
@@ -315,4 +352,4 @@ if __name__ == "__main__":
     ap.add_argument("--limit", type=int, default=900, help="seconds that a peer may take for all k of one data set and seed")
     ap.add_argument("--option", action="append", default=[], help="passed to yoto-gpu; write --option=--flag")
     a = ap.parse_args()
-    {"run": run, "table": table, "ranks": ranks, "save": save}[a.what](a)
+    {"run": run, "table": table, "ranks": ranks, "bar": bar, "save": save}[a.what](a)
