@@ -2,7 +2,7 @@
 use super::fit::fit;
 use super::held_out::{FOLDS, folds, loss_of, without};
 use super::settings::Settings;
-use super::start::stands;
+use super::start::found;
 use crate::data::cells::{Task, TaskKind, TrainingData};
 use crate::data::packed::MAX_PAGE_WORDS;
 use crate::error::TrainError;
@@ -58,7 +58,7 @@ pub fn contested(settings: &Settings, data: &TrainingData) -> bool {
         && data.batches.is_none()
         && data.stream.is_none()
         && data.tasks.iter().all(classes)
-        && !stands(settings, data)
+        && found(settings, data) == 0
 }
 
 /// Trains networks both ways on four fifths of the training cells in turn and judges them on the others; `None` where

@@ -21,17 +21,18 @@ use crate::reference::noise::{STREAM_INIT, philox};
 /// other genes in each cell type: without elimination macro-F1 was 0.2 to 3 points better there at k = 32 and 64.
 const LEAST_OUTPUTS: usize = 5;
 
-/// Whether the largest panel is found by elimination: where there are enough genes for each of several outputs. Not
-/// where what holds across batches decides, genes add up to a limit, or nothing is ranked.
-pub(super) fn eliminates(settings: &Settings, data: &TrainingData) -> bool {
+/// How many of the sizes, the largest first, are found by elimination: those with enough genes for each of several
+/// outputs. None where what holds across batches decides, genes add up to a limit, or nothing is ranked.
+pub(super) fn eliminated(settings: &Settings, data: &TrainingData) -> usize {
     let (recipe, rules, n_out) = (&settings.recipe, &settings.rules, n_out(data));
-    recipe.ranking
+    let can = recipe.ranking
         && settings.panel.is_none()
         && data.batches.is_none()
         && rules.loads.is_empty()
         && rules.least_markers == 0
-        && n_out >= LEAST_OUTPUTS
-        && n_out <= recipe.spare_outputs(settings.genes)
+        && n_out >= LEAST_OUTPUTS;
+    let spare = |&k: &usize| can && n_out <= recipe.spare_outputs(k);
+    settings.sizes().into_iter().take_while(spare).count()
 }
 
 /// What elimination makes of a ranking.
@@ -122,15 +123,19 @@ pub(super) fn near_one(cell: u32, draw: u32, seed: u64) -> f64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::cpu::Cpu;
     use crate::data::cells::Batches;
     use crate::data::packed::unpack;
     use crate::data::prepare::{InputChoice, prepare};
     use crate::data::split::{SplitSettings, split};
     use crate::ops::MISSING;
     use crate::simulate::{Settings as Made, Simulation};
+    use crate::train::fit::fit_all;
     use crate::train::rules::Rules;
-    use crate::train::settings::Recipe;
+    use crate::train::settings::{Fit, Recipe};
+    use std::collections::BTreeSet;
     use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
 
     /// Cells of four classes, of which every fifth is not labelled, and a number.
     pub(in crate::train) fn training_data() -> TrainingData {
@@ -203,7 +208,7 @@ pub(super) mod tests {
                 ..Settings::default()
             };
             change(&mut settings);
-            eliminates(&settings, &data)
+            eliminated(&settings, &data) > 0
         };
         // four classes and a number
         assert!(asked(12, &|_| ()) && !asked(11, &|_| ()));
@@ -221,11 +226,85 @@ pub(super) mod tests {
             names: vec!["a".into()],
             of: vec![0; data.cells.n_cells],
         });
-        assert!(!eliminates(&Settings::default(), &several));
+        assert_eq!(eliminated(&Settings::default(), &several), 0);
         for task in 0..2 {
             let mut fewer = data.clone();
             fewer.tasks.remove(task);
-            assert!(!eliminates(&Settings::default(), &fewer));
+            assert_eq!(eliminated(&Settings::default(), &fewer), 0);
         }
+    }
+
+    #[test]
+    fn smaller_panels_with_genes_to_spare_are_what_elimination_leaves_of_the_larger() {
+        let mut data = training_data();
+        data.n_train = data.n_train.min(900);
+        let with = |eliminate_from: f32| {
+            let settings = Settings {
+                genes: 24,
+                nested: vec![12, 6],
+                hidden: vec![8],
+                steps: Some(80),
+                seed: 3,
+                recipe: Recipe {
+                    eliminate_from,
+                    ..Recipe::default()
+                },
+                ..Settings::default()
+            };
+            let (mut cpu, never) = (Cpu::<f32>::default(), AtomicBool::new(false));
+            let all = fit_all(
+                &mut cpu,
+                &data,
+                &settings,
+                1,
+                None,
+                false,
+                &never,
+                &mut |_| (),
+            );
+            let fits = all.expect("trains").remove(0);
+            let panel = |fit: &Fit| -> Vec<u32> {
+                let of = |index| {
+                    data.gene_index
+                        .binary_search(&index)
+                        .expect("is considered") as u32
+                };
+                let mut genes: Vec<u32> = fit.model.genes.iter().map(|g| of(g.index)).collect();
+                genes.sort_unstable();
+                genes
+            };
+            let panels: Vec<Vec<u32>> = fits.iter().map(panel).collect();
+            let left = fits[2].left.clone();
+            (settings, panels, left)
+        };
+        let (settings, panels, left) = with(2.25);
+        // four classes and a number: 6 genes are too few
+        assert_eq!(eliminated(&settings, &data), 2);
+        let mut cells: Vec<u32> = (0..data.n_train as u32).collect();
+        cells.truncate(settings.recipe.statistic_cells);
+        let to = |genes: usize, from: &[u32]| {
+            let settings = Settings {
+                genes,
+                nested: Vec::new(),
+                ..settings.clone()
+            };
+            let all = eliminate(&data, &settings, &cells, settings.seed, from);
+            let mut kept = all.order[..genes].to_vec();
+            kept.sort_unstable();
+            (kept, all.order)
+        };
+        let (kept, order) = to(12, &panels[0]);
+        assert_eq!(panels[1], kept);
+        let of = |size: usize| left.iter().filter(move |l| l.size == size);
+        let gone: BTreeSet<u32> = of(1).map(|l| l.gene).collect();
+        assert_eq!(gone, order[12..].iter().copied().collect());
+        let by_elimination = |l: &Left| matches!(l.when, When::Eliminated { .. });
+        assert!(of(1).all(by_elimination) && !of(2).any(by_elimination));
+        assert!(panels[2].iter().all(|g| panels[1].contains(g)));
+        // without it, rounds choose
+        let (none, rounds, left) = with(1e6);
+        assert_eq!(eliminated(&none, &data), 0);
+        assert!(!left.iter().any(by_elimination));
+        assert_ne!(rounds, panels);
     }
 }

@@ -198,7 +198,7 @@ pub fn check(data: &TrainingData, settings: &Settings) -> std::result::Result<()
         ));
     }
     // random numbers are told apart by the step, in 32 bits
-    let steps = Plan::new(settings, data.n_train, false).steps;
+    let steps = Plan::new(settings, data.n_train, 0).steps;
     if steps > u64::from(u32::MAX) {
         let what = format!("a run of {steps} steps");
         return Err(DataError::new(

@@ -1,9 +1,11 @@
 //! What happens to the panels between two segments: genes join, genes leave.
 use super::beside::{QUICK, gains};
 use super::checkpoint::Snapshot;
+use super::eliminate::{eliminate, eliminated};
 use super::judging::{Judging, Over};
 use super::plan::{Kind, Segment};
 use super::refine::{Products, additions, missing, new_rows, without_each};
+use super::settings::Settings;
 use super::stages::{self, Stage, row};
 use super::trail::{Left, When, remember};
 use super::trainer::{Result, Trainer};
@@ -25,6 +27,9 @@ impl<O: Ops> Trainer<'_, O> {
         panel.reset_moments(self.ops)?;
         let round = match segment.kind {
             Kind::Round(round) => round,
+            Kind::Thin(n) if segment.size < eliminated(settings, self.data) => {
+                return self.eliminate(n, segment);
+            }
             Kind::Thin(n) => return self.prune(n, segment),
             _ => return Ok(()),
         };
@@ -131,6 +136,39 @@ impl<O: Ops> Trainer<'_, O> {
             Kind::Warm | Kind::Thin(_) => {}
         }
         Ok(())
+    }
+
+    /// Leaves n genes of each panel, on the way to the segment's size: those that elimination down to that size takes out
+    /// last.
+    fn eliminate(&mut self, n: usize, segment: Segment) -> Result<()> {
+        let Stage::Panel(panel) = &self.stage else {
+            return Ok(());
+        };
+        let mut kept = Vec::with_capacity(self.room.models);
+        for (r, cells) in self.pass.samples.iter().enumerate() {
+            let own = &panel.genes[r];
+            let mut settings = Settings {
+                genes: self.settings.sizes()[segment.size],
+                ..self.settings.clone()
+            };
+            settings.recipe.eliminate_candidates = own.len();
+            let seed = settings.seed + r as u64;
+            let all = eliminate(self.data, &settings, cells, seed, own);
+            let chosen = settings.rules.choose(&all.order, n);
+            // where the order finds no panel that keeps the rules, the one that stands does
+            let chosen = chosen.unwrap_or_else(|| own[..n.min(own.len())].to_vec());
+            let left = all.left.into_iter().filter(|l| !chosen.contains(&l.gene));
+            let size = segment.size;
+            remember(
+                &mut self.position.runs[r].left,
+                left.map(|l| Left { size, ..l }),
+            );
+            let mut slots: Vec<usize> = (0..own.len()).collect();
+            slots.retain(|&s| chosen.contains(&own[s]));
+            slots.sort_by_key(|&s| own[s]);
+            kept.push(slots);
+        }
+        self.keep(&kept)
     }
 
     /// Leaves the k genes of each panel whose loss is largest when they are left out, and that keep the

@@ -125,7 +125,7 @@ pub fn on_panel<O: Ops>(
     let recipe = &settings.recipe;
     // as long as they are in a run of the recipe's own length, whatever length was asked for
     let steps = (settings.steps.is_some() || settings.epochs.is_some()).then(|| {
-        let asked = Plan::new(settings, data.n_train, false).steps;
+        let asked = Plan::new(settings, data.n_train, 0).steps;
         let own = Plan::new(
             &Settings {
                 steps: None,
@@ -133,7 +133,7 @@ pub fn on_panel<O: Ops>(
                 ..settings.clone()
             },
             data.n_train,
-            false,
+            0,
         );
         let share = (recipe.warm_steps + recipe.finish_steps) as f64 / own.steps.max(1) as f64;
         (asked as f64 * share).ceil() as u64

@@ -53,9 +53,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Lays out a run over `n_train` cells. `stands`: the largest panel is there when it begins.
+    /// Lays out a run over `n_train` cells. `found`: how many of the panels, the largest first, are found at once (the
+    /// largest before the run begins, a smaller one among its genes), without rounds.
     #[must_use]
-    pub fn new(settings: &Settings, n_train: usize, stands: bool) -> Self {
+    pub fn new(settings: &Settings, n_train: usize, found: usize) -> Self {
         let recipe = &settings.recipe;
         let batch = settings.batch_size.clamp(1, n_train.max(1));
         let epoch_steps = (n_train / batch).max(1) as u64;
@@ -69,21 +70,22 @@ impl Plan {
                     add(Kind::Thin(n), recipe.round_steps, size);
                 }
             } else {
-                if settings.panel.is_none() && !stands {
+                if settings.panel.is_none() && found == 0 {
                     add(Kind::Select, recipe.select_steps, size);
                 }
                 add(Kind::Warm, recipe.warm_steps, size);
             }
             let mut finish = recipe.finish_steps;
-            let rounds = match (size, &settings.panel) {
-                (_, Some(_)) => 0,
-                (0, None) if stands => {
-                    finish += recipe.select_steps + recipe.rounds * recipe.round_steps;
-                    0
-                }
-                (0, None) => recipe.rounds,
-                _ => recipe.nested_rounds,
+            let (select, mut rounds) = match size {
+                0 => (recipe.select_steps, recipe.rounds),
+                _ => (0, recipe.nested_rounds),
             };
+            if settings.panel.is_some() {
+                rounds = 0;
+            } else if size < found {
+                finish += select + rounds * recipe.round_steps;
+                rounds = 0;
+            }
             for round in 0..rounds {
                 add(Kind::Round(round), recipe.round_steps, size);
             }
@@ -163,8 +165,9 @@ mod tests {
             nested: vec![8],
             ..Settings::default()
         };
-        let [selected, eliminated] = [false, true].map(|e| Plan::new(&settings, 1000, e));
+        let [selected, eliminated, both] = [0, 1, 2].map(|found| Plan::new(&settings, 1000, found));
         assert_eq!(selected.steps, eliminated.steps);
+        assert_eq!(selected.steps, both.steps);
         let of = |plan: &Plan, size| -> Vec<Segment> {
             let all = plan.segments.iter().copied();
             all.filter(|s| s.size == size).collect()
@@ -172,7 +175,11 @@ mod tests {
         let kinds: Vec<Kind> = of(&eliminated, 0).iter().map(|s| s.kind).collect();
         assert_eq!(kinds, [Kind::Warm, Kind::Finish]);
         assert_eq!(of(&selected, 0).len(), 11);
-        // smaller panels are refined as ever
+        assert_eq!(of(&both, 0), of(&eliminated, 0));
+        let refined = |s: &Segment| matches!(s.kind, Kind::Round(_));
+        assert!(!of(&both, 1).iter().any(refined));
+        assert_eq!(of(&both, 1)[0], of(&eliminated, 1)[0]);
+        // smaller panels without genes to spare are refined as ever
         assert_eq!(of(&selected, 1), of(&eliminated, 1));
         assert!(of(&eliminated, 1).iter().any(|s| s.kind == Kind::Round(0)));
     }
@@ -184,7 +191,7 @@ mod tests {
                 steps: wanted,
                 ..Settings::default()
             };
-            let plan = Plan::new(&settings, 1000, false);
+            let plan = Plan::new(&settings, 1000, 0);
             assert_eq!(
                 plan.segments.iter().map(|s| s.steps).sum::<u64>(),
                 plan.steps
@@ -204,7 +211,7 @@ mod tests {
                 ..Settings::default()
             },
             1000,
-            false,
+            0,
         );
         assert_eq!(
             (epochs.epoch_steps, epochs.steps, epochs.epochs()),

@@ -1,7 +1,7 @@
 //! What a run starts from, and the schedule of the selection.
 use super::batches::order;
 use super::boost::boosted;
-use super::eliminate::{eliminate, eliminates};
+use super::eliminate::{eliminate, eliminated};
 use super::plan::geometric;
 use super::rank::round_robin;
 use super::settings::Settings;
@@ -68,9 +68,9 @@ pub(super) fn first_order(data: &TrainingData, settings: &Settings, seed: u64) -
     }
 }
 
-/// Whether the first panel stands as it is, with no selection and no rounds.
-pub(super) fn stands(settings: &Settings, data: &TrainingData) -> bool {
-    settings.boosts || eliminates(settings, data)
+/// How many of the panels, the largest first, are found with no selection and no rounds.
+pub(super) fn found(settings: &Settings, data: &TrainingData) -> usize {
+    eliminated(settings, data).max(usize::from(settings.boosts))
 }
 
 /// The first panel of a run, ascending, and what left it on the way: the panel that is given; else what boosting
@@ -91,7 +91,7 @@ pub(super) fn first_panel(
         let order = boosted(data, settings, seed, ranking);
         return (rules.panel(&order, k), Vec::new());
     }
-    if eliminates(settings, data) {
+    if eliminated(settings, data) > 0 {
         let all = eliminate(data, settings, cells, seed, ranking);
         return (rules.panel(&all.order, k), all.left);
     }

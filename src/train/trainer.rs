@@ -6,7 +6,7 @@ use super::plan::{Kind, Plan, rate};
 use super::refine::{Pass, Products};
 use super::settings::Settings;
 use super::stages::{self, Scaling, Stage, initial};
-use super::start::{first_order, first_panel, first_scores, selection, stands};
+use super::start::{first_order, first_panel, first_scores, found, selection};
 use crate::data::cells::TrainingData;
 use crate::error::TrainError;
 use crate::model::net::{Cells, Room, Targets};
@@ -57,7 +57,7 @@ impl<'a, O: Ops> Trainer<'a, O> {
         state: Option<State>,
     ) -> Result<Self> {
         let recipe = &settings.recipe;
-        let plan = Plan::new(settings, data.all_train(), stands(settings, data));
+        let plan = Plan::new(settings, data.all_train(), found(settings, data));
         let scaling = Scaling::new(data, recipe.scale_power);
         let cells = Cells::new(ops, &data.cells)?;
         let stream = &data.stream;
