@@ -40,8 +40,6 @@ pub fn flags(limits: Limits, mean: f32, detected: f32, name: &str, others: &[&st
     }
     let kin: Vec<&str> = (others.iter().copied())
         .filter(|other| *other != name && alike(name, other))
-        // numbered, but made not to be alike
-        .filter(|_| !fits("spike-ins", name))
         .collect();
     if !kin.is_empty() {
         flags.push(format!("may hybridise with {}", kin.join(" and ")));
@@ -90,15 +88,17 @@ fn unnamed(name: &str) -> bool {
 }
 
 /// Whether two names differ only in a number at their end (KRT8, KRT18) or in their last letter (REG1A,
-/// REG1B), with three characters or more in common before: their transcripts may be alike.
+/// REG1B), with three characters or more in common before: their transcripts may be alike. A number of four digits or more
+/// is one of a list, and tells no family (ENSG00000143546, KIAA0101, ERCC-00074).
 #[must_use]
 pub fn alike(a: &str, b: &str) -> bool {
     fn stems(name: &str) -> (Option<&str>, Option<&str>) {
         let numbered = name.trim_end_matches(|c: char| c.is_ascii_digit());
         let lettered = name.strip_suffix(|c: char| c.is_ascii_alphabetic());
         let long = |stem: &str| stem.len() >= 3;
+        let digits = name.len() - numbered.len();
         (
-            Some(numbered).filter(|s| s.len() < name.len() && long(s)),
+            Some(numbered).filter(|s| (1..4).contains(&digits) && long(s)),
             lettered.filter(|s| long(s) && s.ends_with(|c: char| c.is_ascii_digit())),
         )
     }
@@ -127,6 +127,10 @@ mod tests {
             ("SLC2A1", "SLC30A8"),
             ("CD3", "CD4"),
             ("GCG", "GC"),
+            ("ENSG00000143546", "ENSG00000163220"),
+            ("KIAA0101", "KIAA1217"),
+            ("ERCC-00074", "ERCC-00130"),
+            ("LOC100130418", "LOC646214"),
             ("A", "A"),
         ];
         for (a, b) in others {
