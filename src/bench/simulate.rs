@@ -182,6 +182,7 @@ pub fn simulate(
         n_train: cells,
         n_validation: 0,
         gene_names: (0..n).map(|g| format!("gene {g}")).collect(),
+        gene_symbols: (0..n).map(|g| format!("gene {g}")).collect(),
         gene_index: (0..n as u32).collect(),
         include: Vec::new(),
         detected_genes: n,

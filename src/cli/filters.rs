@@ -21,7 +21,7 @@ pub struct FilterArgs {
     #[arg(long, value_name = "N")]
     pub max_genes_considered: Option<usize>,
     /// Genes that are never chosen: names with commas between, files of names, or the words mito,
-    /// ribo, hemoglobin and spike-ins
+    /// ribo, hemoglobin and spike-ins (by symbols, in var where names are Ensembl ids)
     #[arg(long, value_name = "GENES", value_delimiter = ',')]
     pub exclude_genes: Vec<String>,
     /// Genes that are in every panel: names with commas between, or files of names

@@ -180,6 +180,8 @@ pub struct TrainingData {
     pub n_validation: usize,
     /// Names of the considered genes.
     pub gene_names: Vec<String>,
+    /// Their symbols: of a gene that has another name, such as an Ensembl id, the one in a column of `var`, where there is one.
+    pub gene_symbols: Vec<String>,
     /// Index in `var` of each considered gene, ascending.
     pub gene_index: Vec<u32>,
     /// Statistics of the considered genes.

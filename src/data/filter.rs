@@ -1,4 +1,5 @@
 //! Which genes may be considered: lists of names, patterns, and how many cells detect them.
+use super::gene_ids::GeneIds;
 use super::packed::MAX_GENES;
 use super::rare::RareClass;
 use crate::error::DataError;
@@ -65,7 +66,7 @@ pub struct Filters {
     pub rare_classes: Vec<RareClass>,
 }
 
-/// Words that name many genes.
+/// Words that name many genes, by their symbols.
 pub const PATTERNS: [&str; 4] = ["mito", "ribo", "hemoglobin", "spike-ins"];
 
 /// Whether a gene symbol (human or mouse) fits a word of [`PATTERNS`].
@@ -162,8 +163,10 @@ pub(super) struct Named {
 pub(super) fn by_name(
     filter: &GeneFilter,
     var_names: &[String],
+    ids: &GeneIds,
     notices: &mut Vec<String>,
 ) -> Result<Named, DataError> {
+    let fits = |word: &str, g: usize| fits(word, ids.symbol_or(g as u32, &var_names[g]));
     let of: HashMap<&str, usize> = var_names
         .iter()
         .enumerate()
@@ -205,7 +208,7 @@ pub(super) fn by_name(
     }
     for word in words {
         let fit: Vec<usize> = (0..var_names.len())
-            .filter(|g| fits(word, &var_names[*g]) && !included[*g])
+            .filter(|&g| fits(word, g) && !included[g])
             .collect();
         if fit.is_empty() {
             notices.push(format!(
@@ -224,7 +227,7 @@ pub(super) fn by_name(
         counts.exclude_genes += usize::from(allowed[gene]);
         allowed[gene] = false;
     }
-    let added = |g: &usize| allowed[*g] && !included[*g] && fits("spike-ins", &var_names[*g]);
+    let added = |g: &usize| allowed[*g] && !included[*g] && fits("spike-ins", *g);
     let added: Vec<usize> = (0..var_names.len()).filter(added).collect();
     if let Some(&first) = added.first() {
         notices.push(format!(
@@ -315,4 +318,37 @@ pub(crate) fn nearest(name: &str, var_names: &[String]) -> String {
 /// Most genes that are considered.
 pub(super) fn most(filter: &GeneFilter) -> usize {
     filter.max_considered.unwrap_or(MAX_GENES).min(MAX_GENES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_go_by_symbols_where_names_are_ids() {
+        let names = [
+            "ENSG00000198888",
+            "ENSG00000149273",
+            "ENSG00000254647",
+            "ERCC-00074",
+        ];
+        let names = names.map(str::to_owned);
+        let symbols = [Some("MT-ND1"), Some("RPS3"), Some("INS"), None];
+        let filter = GeneFilter {
+            exclude: ["mito", "ribo", "spike-ins"].map(str::to_owned).to_vec(),
+            ..GeneFilter::default()
+        };
+        let allowed = |ids: &GeneIds| {
+            let mut notices = Vec::new();
+            let named = by_name(&filter, &names, ids, &mut notices).expect("filters");
+            (named.allowed, notices.len())
+        };
+        let found = allowed(&GeneIds::of_symbols(&symbols));
+        assert_eq!(found, (vec![false, false, true, false], 0));
+        // without symbols two words fit nothing, which is said
+        assert_eq!(
+            allowed(&GeneIds::default()),
+            (vec![true, true, true, false], 2)
+        );
+    }
 }

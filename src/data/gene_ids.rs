@@ -116,6 +116,23 @@ impl GeneIds {
     pub fn symbol(&self, index: u32) -> Option<&str> {
         self.symbols.get(index as usize)?.as_deref()
     }
+
+    /// Symbol of a gene, or its name.
+    #[must_use]
+    pub fn symbol_or<'a>(&'a self, index: u32, name: &'a str) -> &'a str {
+        self.symbol(index).unwrap_or(name)
+    }
+}
+
+#[cfg(test)]
+impl GeneIds {
+    /// Symbols of genes that have other names.
+    pub(crate) fn of_symbols(symbols: &[Option<&str>]) -> Self {
+        Self {
+            ensembl: Vec::new(),
+            symbols: symbols.iter().map(|s| s.map(str::to_owned)).collect(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ pub fn split(
         x,
         obs_names,
         var_names,
-        gene_ids: _,
+        gene_ids,
         transform,
         mut tasks,
         columns,
@@ -144,7 +144,8 @@ pub fn split(
     )
     .map_err(in_file)?;
     scale(&mut tasks, &train, &mut notices).map_err(in_file)?;
-    let named = filter::by_name(&settings.genes, &var_names, &mut notices).map_err(in_file)?;
+    let named =
+        filter::by_name(&settings.genes, &var_names, &gene_ids, &mut notices).map_err(in_file)?;
     let reach = stats::reach(&tasks, &train, settings.spare_outputs);
     let genes =
         stats::genes(&x, transform, &train, &settings.genes, &named, reach).map_err(in_file)?;
@@ -291,6 +292,9 @@ pub fn split(
                 plan.window_cells,
             )
         }),
+        gene_symbols: (genes.index.iter())
+            .map(|&g| gene_ids.symbol_or(g, &var_names[g as usize]).to_owned())
+            .collect(),
         gene_names: genes
             .index
             .iter()

@@ -18,7 +18,7 @@ const MARKER: f32 = 0.7;
 pub struct Lab {
     /// Most genes of one family.
     pub max_per_family: Option<usize>,
-    /// Families of a gene; where it is empty, the letters of the name before the first digit or dash.
+    /// Families of a gene; where it is empty, the letters of the symbol before the first digit or dash.
     pub families: BTreeMap<String, Vec<String>>,
     /// Least of a gene's highest class mean (linear units).
     pub min_mean: Option<f32>,
@@ -63,11 +63,11 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
     }
     if let Some(most) = lab.max_per_family {
         let mut members: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-        for (g, name) in data.gene_names.iter().enumerate() {
+        for (g, (name, symbol)) in data.gene_names.iter().zip(&data.gene_symbols).enumerate() {
             let named = lab.families.get(name).into_iter().flatten();
             let mut families: Vec<&str> = named.map(String::as_str).collect();
             if lab.families.is_empty() {
-                families.extend(by_name(name));
+                families.extend(by_name(symbol));
             }
             for family in families {
                 members.entry(family).or_default().push(g as u32);
@@ -76,7 +76,7 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
         if members.is_empty() && data.gene_names.iter().any(|g| is_ensembl(g)) {
             return Err(DataError::new(
                 "--max-per-family: genes are named by Ensembl ids, which say nothing of families",
-                "give a table of ids and families with --families",
+                "give a table of ids and families with --families, or symbols in a column of var such as feature_name",
             ));
         }
         // one that has no more genes than it may have binds nothing
@@ -215,7 +215,28 @@ fn by_name(name: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::by_name;
+    use super::*;
+    use crate::train::eliminate::tests::training_data;
+
+    #[test]
+    fn families_go_by_symbols_where_names_are_ids() {
+        let mut data = training_data();
+        let n = data.gene_names.len();
+        data.gene_names = (0..n).map(|g| format!("ENSG{g:011}")).collect();
+        let lab = Lab {
+            max_per_family: Some(2),
+            ..Lab::default()
+        };
+        data.gene_symbols.clone_from(&data.gene_names);
+        let error = rules(&data, &lab).expect_err("ids have no families");
+        assert!(error.what.contains("Ensembl ids"), "{error}");
+        let symbol = |g: usize| format!("{}{g}", if g % 2 == 0 { "KRT" } else { "HLA-B" });
+        data.gene_symbols = (0..n).map(symbol).collect();
+        let rules = rules(&data, &lab).expect("symbols have");
+        let order: Vec<u32> = (0..n as u32).filter(|g| g % 2 == 0 || *g > 9).collect();
+        assert_eq!(rules.choose(&order, 4), Some(vec![0, 2, 11, 13]));
+        assert_eq!(rules.choose(&order, 5), None);
+    }
 
     #[test]
     fn families_by_name() {

@@ -114,6 +114,7 @@ pub fn planted(
         n_train,
         n_validation,
         gene_names: (0..n_genes).map(|g| format!("gene{g}")).collect(),
+        gene_symbols: (0..n_genes).map(|g| format!("gene{g}")).collect(),
         gene_index: columns,
         stats: GeneStats {
             mean,
