@@ -230,10 +230,12 @@ mod tests {
         data.gene_symbols.clone_from(&data.gene_names);
         let error = rules(&data, &lab).expect_err("ids have no families");
         assert!(error.what.contains("Ensembl ids"), "{error}");
-        let symbol = |g: usize| format!("{}{g}", if g % 2 == 0 { "KRT" } else { "HLA-B" });
+        let symbol = |g: usize| format!("{}{g}", if g.is_multiple_of(2) { "KRT" } else { "HLA-B" });
         data.gene_symbols = (0..n).map(symbol).collect();
         let rules = rules(&data, &lab).expect("symbols have");
-        let order: Vec<u32> = (0..n as u32).filter(|g| g % 2 == 0 || *g > 9).collect();
+        let order: Vec<u32> = (0..n as u32)
+            .filter(|g| g.is_multiple_of(2) || *g > 9)
+            .collect();
         assert_eq!(rules.choose(&order, 4), Some(vec![0, 2, 11, 13]));
         assert_eq!(rules.choose(&order, 5), None);
     }
