@@ -2,7 +2,8 @@
 //!
 //! `select` learns scores over all genes (optional), `refine` adds and drops genes of the panel
 //! with the network at hand, `finish` trains the network on the frozen panel. Where there are several genes for
-//! each output, elimination takes the place of the first two; where there are few cells, boosting may ([`contest`]).
+//! each output, elimination takes the place of the first two, for each size that has them; where there are few cells, boosting
+//! may ([`contest`]).
 mod across;
 pub mod baselines;
 mod batches;
