@@ -154,9 +154,7 @@ impl<O: Ops> Trainer<'_, O> {
             settings.recipe.eliminate_candidates = own.len();
             let seed = settings.seed + r as u64;
             let all = eliminate(self.data, &settings, cells, seed, own);
-            let chosen = settings.rules.choose(&all.order, n);
-            // where the order finds no panel that keeps the rules, the one that stands does
-            let chosen = chosen.unwrap_or_else(|| own[..n.min(own.len())].to_vec());
+            let chosen = settings.rules.panel(&all.order, n);
             let left = all.left.into_iter().filter(|l| !chosen.contains(&l.gene));
             let size = segment.size;
             remember(
