@@ -237,6 +237,55 @@ fn an_index_of_ensembl_ids_has_its_symbols_beside() {
     assert_eq!(rows(&out.join("candidates.csv")), Vec::<Row>::new());
 }
 
+#[test]
+fn genes_are_named_by_symbols_and_ids_as_well() {
+    let folder = tempfile::tempdir().expect("folder");
+    let data = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/ensembl_index.h5ad"
+    );
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).expect("writes");
+        path.display().to_string()
+    };
+    let panel = |command: &str, out: &str, more: &[&str]| {
+        let out = folder.path().join(out);
+        let common = [command, data, "--label", "kind", "--steps", "20"];
+        run(&[&common, more].concat(), &out);
+        let genes = by_gene(rows(&out.join("panel.csv"))).into_keys();
+        genes.collect::<Vec<String>>()
+    };
+    // a version that the file lacks, a symbol, a name
+    let candidates = file("candidates.txt", "ENSG00000254647.3\nGCG\nspike-in\nSST\n");
+    let chosen = panel(
+        "train",
+        "chosen",
+        &[
+            "--genes",
+            "2",
+            "--candidates",
+            &candidates,
+            "--include-genes",
+            "INS",
+            "--exclude-genes",
+            "SST,ERCC",
+        ],
+    );
+    assert_eq!(chosen, ["ENSG00000115263.15", "ENSG00000254647"]);
+    let given = file("given.txt", "SST\nENSG00000115263\nGCG\n");
+    let given = panel("evaluate-panel", "given", &["--panel", &given]);
+    assert_eq!(given, ["ENSG00000115263.15", "ENSG00000157005"]);
+    let out = folder.path().join("wrong").display().to_string();
+    let wrong = [
+        "train", data, "--label", "kind", "--genes", "2", "--device", "cpu",
+    ];
+    refused(
+        &yoto(&[&wrong[..], &["--include-genes", "GCGG", "--out", &out]].concat()),
+        &["GCGG", "did you mean \"GCG\""],
+    );
+}
+
 /// Markers of 4 classes, each with a copy of nine tenths of its counts, and decoys.
 fn copies(folder: &Path) -> (String, Simulation) {
     let settings = Settings {

@@ -2,6 +2,7 @@
 //! form straight from a seed.
 use super::host;
 use crate::data::cells::{GeneStats, Targets, Task, TaskKind, TrainingData, Transform};
+use crate::data::gene_ids::GeneIds;
 use crate::data::packed::{MAX_GENES, Packed, Page, pack, quantise, unpack};
 use crate::data::random::SplitMix;
 use crate::error::DataError;
@@ -182,7 +183,7 @@ pub fn simulate(
         n_train: cells,
         n_validation: 0,
         gene_names: (0..n).map(|g| format!("gene {g}")).collect(),
-        gene_symbols: (0..n).map(|g| format!("gene {g}")).collect(),
+        gene_ids: GeneIds::default(),
         gene_index: (0..n as u32).collect(),
         include: Vec::new(),
         detected_genes: n,

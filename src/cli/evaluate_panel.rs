@@ -11,6 +11,7 @@ use super::run::{Failure, Outcome};
 use super::source::SourceArgs;
 use super::stages::{self, Trained, Work, on_device, stop_on_signal};
 use crate::data::cells::TrainingData;
+use crate::data::lookup::Lookup;
 use crate::error::{DataError, OutputError};
 use crate::gpu::pick;
 use crate::ops::Ops;
@@ -143,9 +144,10 @@ impl Work for EvaluatePanel<'_> {
         let k = panels.iter().map(GivenPanel::size).max().unwrap_or(0);
         let data = ready(ops, &c.source, &c.network, k, place, reporter)?;
         // all panels are looked up before the first is trained
+        let called = Lookup::new(&data.var_names, &data.gene_ids);
         let mut sizes = Vec::with_capacity(panels.len());
         for panel in panels {
-            let (settings, notices) = settings(c, panel, &data.data, &data.var_names)?;
+            let (settings, notices) = settings(c, panel, &data.data, &called)?;
             let notices = panel.notices.iter().chain(&notices);
             notices.for_each(|n| reporter.note(n));
             sizes.push(settings.genes);
@@ -221,10 +223,11 @@ impl EvaluatePanel<'_> {
         reporter: &mut Reporter,
     ) -> Result<Vec<Done>, Failure> {
         let (c, panels, several) = (&self.args.config, self.panels, self.panels.len() > 1);
-        let var_names = ready.var_names.clone();
+        let (var_names, gene_ids) = (ready.var_names.clone(), ready.gene_ids.clone());
+        let called = Lookup::new(&var_names, &gene_ids);
         let (mut fits, mut all) = (Vec::new(), Vec::new());
         for &i in members {
-            let (settings, _) = settings(c, &panels[i], &ready.data, &var_names)?;
+            let (settings, _) = settings(c, &panels[i], &ready.data, &called)?;
             reporter.say(&format!("{}: {} genes", panels[i].choice, settings.genes));
             let fit = train::fit(ops, &ready.data, &settings, None, false, stop, &mut |p| {
                 reporter.epoch(p);
@@ -282,7 +285,7 @@ impl EvaluatePanel<'_> {
                 return Ok(None);
             };
             let panel = &panels[members[n]];
-            let settings = |data: &TrainingData| Ok(self::settings(c, panel, data, &var_names)?.0);
+            let settings = |data: &TrainingData| Ok(self::settings(c, panel, data, &called)?.0);
             let reconstruct = c.source.reconstruct;
             cross_validate(ops, folds, &settings, reconstruct, stop, reporter).map(Some)
         })?;
@@ -300,9 +303,9 @@ fn settings(
     c: &EvaluatePanelConfig,
     panel: &GivenPanel,
     data: &TrainingData,
-    var_names: &[String],
+    called: &Lookup,
 ) -> Result<(Settings, Vec<String>), DataError> {
-    let (genes, notices) = panel.genes(data, var_names, c.network.seed)?;
+    let (genes, notices) = panel.genes(data, called, c.network.seed)?;
     let settings = Settings {
         genes: genes.len(),
         panel: Some(genes),

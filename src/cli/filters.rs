@@ -24,7 +24,8 @@ pub struct FilterArgs {
     /// ribo, hemoglobin and spike-ins (by symbols, in var where names are Ensembl ids)
     #[arg(long, value_name = "GENES", value_delimiter = ',')]
     pub exclude_genes: Vec<String>,
-    /// Genes that are in every panel: names with commas between, or files of names
+    /// Genes that are in every panel: names with commas between, or files of names. Names here and in other lists
+    /// and tables are those in var, else symbols, else Ensembl ids
     #[arg(long, value_name = "GENES", value_delimiter = ',')]
     pub include_genes: Vec<String>,
     /// File of the only genes that may be chosen: a name a line, or a table with a column `gene`

@@ -1,6 +1,7 @@
 //! `--panel`: genes that a file names, or one of the usual ways to choose them.
 use crate::data::cells::TrainingData;
-use crate::data::filter::{names_in, nearest};
+use crate::data::filter::names_in;
+use crate::data::lookup::Lookup;
 use crate::error::DataError;
 use crate::train::baselines;
 use serde::{Deserialize, Serialize};
@@ -154,11 +155,11 @@ impl GivenPanel {
     }
 
     /// The panel as considered genes of `data`, ascending, and what the user should know of it.
-    /// `var_names`: all genes of the file.
+    /// `called`: all genes of the file.
     pub(super) fn genes(
         &self,
         data: &TrainingData,
-        var_names: &[String],
+        called: &Lookup,
         seed: u64,
     ) -> Result<(Vec<u32>, Vec<String>), DataError> {
         let mut notices = Vec::new();
@@ -175,7 +176,7 @@ impl GivenPanel {
                     Baseline::Random => baselines::random(data, k, seed),
                 }
             }
-            PanelChoice::File(_) => self.find(data, var_names, &mut notices)?,
+            PanelChoice::File(_) => self.find(data, called, &mut notices)?,
         };
         genes.sort_unstable();
         Ok((genes, notices))
@@ -184,17 +185,29 @@ impl GivenPanel {
     fn find(
         &self,
         data: &TrainingData,
-        var_names: &[String],
+        called: &Lookup,
         notices: &mut Vec<String>,
     ) -> Result<Vec<u32>, DataError> {
-        let place = |names: &[String], name: &String| names.iter().position(|n| n == name);
+        let place = format!("--panel {}", self.choice);
         let (mut genes, mut absent, mut silent) = (Vec::new(), Vec::new(), Vec::new());
+        let mut again: Vec<String> = Vec::new();
         for name in &self.names {
-            match place(&data.gene_names, name) {
-                Some(gene) => genes.push(gene as u32),
-                None if place(var_names, name).is_some() => silent.push(name.clone()),
-                None => absent.push(name.clone()),
+            let Some(gene) = called.one(name, &place)? else {
+                absent.push(name.clone());
+                continue;
+            };
+            match data.gene_index.binary_search(&gene) {
+                Ok(at) if genes.contains(&(at as u32)) => again.push(name.clone()),
+                Ok(at) => genes.push(at as u32),
+                Err(_) => silent.push(name.clone()),
             }
+        }
+        if !again.is_empty() {
+            let (n, all) = (again.len(), list(&again));
+            notices.push(format!(
+                "{}: {n} names are of genes that it has by another name, and count once: {all}",
+                self.choice
+            ));
         }
         let total = self.names.len();
         let problems = [
@@ -213,7 +226,7 @@ impl GivenPanel {
             );
             if !self.skip_missing || genes.is_empty() {
                 let mut hint = match absent.first() {
-                    Some(first) => nearest(first, var_names),
+                    Some(first) => called.hint(first),
                     None => "take them out of the panel, or relax the filters".into(),
                 };
                 if !genes.is_empty() {

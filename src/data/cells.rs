@@ -1,5 +1,6 @@
 //! What training may read and what only the report opens.
 use super::dataset::Csr;
+use super::gene_ids::GeneIds;
 use super::matrix::Matrix;
 use super::packed::Packed;
 use super::profile::Profile;
@@ -180,8 +181,8 @@ pub struct TrainingData {
     pub n_validation: usize,
     /// Names of the considered genes.
     pub gene_names: Vec<String>,
-    /// Their symbols: of a gene that has another name, such as an Ensembl id, the one in a column of `var`, where there is one.
-    pub gene_symbols: Vec<String>,
+    /// Their Ensembl ids, and the symbols of genes that have other names, where the file has them.
+    pub gene_ids: GeneIds,
     /// Index in `var` of each considered gene, ascending.
     pub gene_index: Vec<u32>,
     /// Statistics of the considered genes.

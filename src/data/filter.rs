@@ -1,10 +1,10 @@
 //! Which genes may be considered: lists of names, patterns, and how many cells detect them.
 use super::gene_ids::GeneIds;
+use super::lookup::Lookup;
 use super::packed::MAX_GENES;
 use super::rare::RareClass;
 use crate::error::DataError;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::path::Path;
 
 /// Which genes may be considered, as the user says it.
@@ -167,24 +167,20 @@ pub(super) fn by_name(
     notices: &mut Vec<String>,
 ) -> Result<Named, DataError> {
     let fits = |word: &str, g: usize| fits(word, ids.symbol_or(g as u32, &var_names[g]));
-    let of: HashMap<&str, usize> = var_names
-        .iter()
-        .enumerate()
-        .map(|(i, name)| (name.as_str(), i))
-        .collect();
+    let of = Lookup::new(var_names, ids);
     let mut counts = GeneCounts::default();
     let mut included = vec![false; var_names.len()];
     for name in &filter.include {
-        let gene = of.get(name.as_str()).ok_or_else(|| {
+        let gene = of.one(name, "--include-genes")?.ok_or_else(|| {
             DataError::new(
                 format!("there is no gene {name:?} (--include-genes)"),
-                nearest(name, var_names),
+                of.hint(name),
             )
         })?;
-        included[*gene] = true;
+        included[gene as usize] = true;
     }
     let mut allowed = vec![filter.candidates.is_empty(); var_names.len()];
-    find(&filter.candidates, "--candidates", &of, var_names, notices)?
+    find(&filter.candidates, "--candidates", &of, notices)?
         .into_iter()
         .for_each(|g| allowed[g] = true);
     for (gene, allowed) in allowed.iter_mut().enumerate() {
@@ -196,7 +192,7 @@ pub(super) fn by_name(
         .iter()
         .partition(|item| PATTERNS.contains(&item.as_str()));
     let names: Vec<String> = names.into_iter().cloned().collect();
-    let mut excluded = find(&names, "--exclude-genes", &of, var_names, notices)?;
+    let mut excluded = find(&names, "--exclude-genes", &of, notices)?;
     if let Some(gene) = excluded.iter().find(|g| included[**g]) {
         return Err(DataError::new(
             format!(
@@ -248,27 +244,24 @@ pub(super) fn by_name(
 fn find(
     names: &[String],
     flag: &str,
-    of: &HashMap<&str, usize>,
-    var_names: &[String],
+    of: &Lookup,
     notices: &mut Vec<String>,
 ) -> Result<Vec<usize>, DataError> {
-    let found: Vec<usize> = names
-        .iter()
-        .filter_map(|n| of.get(n.as_str()).copied())
-        .collect();
-    let unknown = names.iter().find(|n| !of.contains_key(n.as_str()));
-    match unknown {
+    let genes = |name: &String| of.all(name).iter().map(|&g| g as usize);
+    let found: Vec<usize> = names.iter().flat_map(genes).collect();
+    let unknown = || names.iter().filter(|n| of.all(n).is_empty());
+    match unknown().next() {
         Some(first) if found.is_empty() => Err(DataError::new(
             format!(
                 "no gene has any of the {} names of {flag} (first: {first:?})",
                 names.len()
             ),
-            nearest(first, var_names),
+            of.hint(first),
         )),
         Some(first) => {
             notices.push(format!(
                 "{} of the {} names of {flag} are no genes of the file (first: {first:?})",
-                names.len() - found.len(),
+                unknown().count(),
                 names.len()
             ));
             Ok(found)
@@ -293,26 +286,6 @@ pub(super) fn left_out(counts: &GeneCounts) -> Option<String> {
         .map(|(n, why)| format!("{n} {why}"))
         .collect();
     (!said.is_empty()).then(|| format!("genes left out: {}", said.join(", ")))
-}
-
-/// A hint with the names most like `name`.
-pub(crate) fn nearest(name: &str, var_names: &[String]) -> String {
-    let lower = name.to_lowercase();
-    let mut near: Vec<(f64, &String)> = var_names
-        .iter()
-        .map(|v| (strsim::jaro_winkler(&lower, &v.to_lowercase()), v))
-        .filter(|(score, _)| *score > 0.8)
-        .collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    if near.is_empty() {
-        let some: Vec<String> = var_names.iter().take(3).map(|v| format!("{v:?}")).collect();
-        return format!(
-            "names are compared as they stand in var, for instance {}",
-            some.join(", ")
-        );
-    }
-    let near: Vec<String> = near.iter().take(3).map(|(_, v)| format!("{v:?}")).collect();
-    format!("did you mean {}?", near.join(" or "))
 }
 
 /// Most genes that are considered.
@@ -350,5 +323,28 @@ mod tests {
             allowed(&GeneIds::default()),
             (vec![true, true, true, false], 2)
         );
+    }
+
+    #[test]
+    fn lists_may_name_genes_by_symbols() {
+        let names = ["ENSG00000198888", "ENSG00000149273", "ENSG00000254647"].map(str::to_owned);
+        let symbols = [Some("MT-ND1"), Some("RPS3"), Some("INS")];
+        let filter = GeneFilter {
+            include: vec!["INS".to_owned()],
+            exclude: vec!["RPS3".to_owned()],
+            candidates: ["MT-ND1", "RPS3", "GCG"].map(str::to_owned).to_vec(),
+            ..GeneFilter::default()
+        };
+        let mut notices = Vec::new();
+        let ids = GeneIds::of_symbols(&symbols);
+        let named = by_name(&filter, &names, &ids, &mut notices).expect("filters");
+        assert_eq!(named.allowed, [true, false, true]);
+        assert_eq!(named.included, [false, false, true]);
+        assert!(
+            notices[0].starts_with("1 of the 3 names of --candidates"),
+            "{notices:?}"
+        );
+        let none = by_name(&filter, &names, &GeneIds::default(), &mut notices);
+        assert!(none.expect_err("no such names").what.contains("\"INS\""));
     }
 }

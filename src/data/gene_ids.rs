@@ -54,6 +54,11 @@ pub fn is_ensembl(text: &str) -> bool {
     }
 }
 
+/// An Ensembl id without its version; `None` of other texts.
+pub(super) fn stable_id(text: &str) -> Option<&str> {
+    is_ensembl(text).then(|| text.split_once('.').map_or(text, |(id, _)| id))
+}
+
 /// Whether most of the texts that are there are ids.
 fn mostly_ids<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> bool {
     let (mut ids, mut all) = (0usize, 0usize);
@@ -105,6 +110,22 @@ impl GeneIds {
         }
     }
 
+    /// Those of some genes (indices in `var`), in their order.
+    #[must_use]
+    pub fn of(&self, genes: &[u32]) -> Self {
+        let some = |all: &[Option<String>]| -> Vec<Option<String>> {
+            let one = |&g: &u32| all.get(g as usize).cloned().flatten();
+            match all {
+                [] => Vec::new(),
+                _ => genes.iter().map(one).collect(),
+            }
+        };
+        Self {
+            ensembl: some(&self.ensembl),
+            symbols: some(&self.symbols),
+        }
+    }
+
     /// Ensembl id of a gene (index in `var`).
     #[must_use]
     pub fn ensembl(&self, index: u32) -> Option<&str> {
@@ -131,6 +152,14 @@ impl GeneIds {
         Self {
             ensembl: Vec::new(),
             symbols: symbols.iter().map(|s| s.map(str::to_owned)).collect(),
+        }
+    }
+
+    /// With ids.
+    pub(crate) fn with_ids(self, ids: &[String]) -> Self {
+        Self {
+            ensembl: ids.iter().map(|id| Some(id.clone())).collect(),
+            ..self
         }
     }
 }

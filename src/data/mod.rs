@@ -24,6 +24,7 @@ mod keep;
 mod label_file;
 mod labels;
 mod loaded;
+pub mod lookup;
 mod loom;
 pub mod matrix;
 mod mtx;

@@ -292,9 +292,7 @@ pub fn split(
                 plan.window_cells,
             )
         }),
-        gene_symbols: (genes.index.iter())
-            .map(|&g| gene_ids.symbol_or(g, &var_names[g as usize]).to_owned())
-            .collect(),
+        gene_ids: gene_ids.of(&genes.index),
         gene_names: genes
             .index
             .iter()

@@ -5,9 +5,10 @@ use super::settings::Settings;
 use super::start::first_order;
 use crate::data::cells::{TaskKind, TrainingData};
 use crate::data::gene_ids::is_ensembl;
+use crate::data::lookup::Lookup;
 use crate::data::profile::Profile;
 use crate::error::DataError;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Least AUROC of a marker of a class against the rest.
@@ -45,34 +46,42 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
         include: data.include.clone(),
         ..Rules::default()
     };
-    let known: HashSet<&String> = data.gene_names.iter().collect();
+    let called = Lookup::new(&data.gene_names, &data.gene_ids);
     let (families, costs) = (lab.families.keys(), lab.costs.keys());
     for (what, names) in [
         ("--families", families.collect::<Vec<_>>()),
         ("--costs", costs.collect()),
     ] {
-        if !names.is_empty() && !names.iter().any(|g| known.contains(g)) {
+        if !names.is_empty() && names.iter().all(|g| called.all(g).is_empty()) {
             return Err(DataError::new(
                 format!(
                     "{what} names no gene that is considered (the first is {:?})",
                     names[0]
                 ),
-                "give genes by their names in var, as inspect shows them",
+                "give genes by their names in var, as inspect shows them, by symbols or by Ensembl ids",
             ));
         }
     }
     if let Some(most) = lab.max_per_family {
         let mut members: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-        for (g, (name, symbol)) in data.gene_names.iter().zip(&data.gene_symbols).enumerate() {
-            let named = lab.families.get(name).into_iter().flatten();
-            let mut families: Vec<&str> = named.map(String::as_str).collect();
-            if lab.families.is_empty() {
-                families.extend(by_name(symbol));
-            }
+        for (gene, families) in &lab.families {
             for family in families {
-                members.entry(family).or_default().push(g as u32);
+                members.entry(family).or_default().extend(called.all(gene));
             }
         }
+        if lab.families.is_empty() {
+            for (g, name) in (0u32..).zip(&data.gene_names) {
+                if let Some(family) = by_name(data.gene_ids.symbol_or(g, name)) {
+                    members.entry(family).or_default().push(g);
+                }
+            }
+        }
+        // a gene that a table has by two names is in its family once
+        for genes in members.values_mut() {
+            genes.sort_unstable();
+            genes.dedup();
+        }
+        members.retain(|_, genes| !genes.is_empty());
         if members.is_empty() && data.gene_names.iter().any(|g| is_ensembl(g)) {
             return Err(DataError::new(
                 "--max-per-family: genes are named by Ensembl ids, which say nothing of families",
@@ -122,8 +131,7 @@ pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
         rules.loads = data.profiles.iter().flat_map(of).collect();
     }
     if let Some(most) = lab.budget {
-        let cost = |name: &String| lab.costs.get(name).copied().unwrap_or(1.0);
-        rules.costs = data.gene_names.iter().map(cost).collect();
+        rules.costs = costs_of(lab, data, &called)?;
         rules.loads.push(Load {
             name: format!("--budget {most}"),
             each: rules.costs.clone(),
@@ -202,6 +210,29 @@ pub fn apply(
     }))
 }
 
+/// What each gene costs; 1 where the table does not name it.
+fn costs_of(lab: &Lab, data: &TrainingData, called: &Lookup) -> Result<Vec<f64>, DataError> {
+    let mut costs: Vec<Option<(&str, f64)>> = vec![None; data.cells.n_genes];
+    for (name, &cost) in &lab.costs {
+        for &g in called.all(name) {
+            match costs[g as usize].replace((name, cost)) {
+                Some((other, before)) if before != cost => {
+                    let gene = &data.gene_names[g as usize];
+                    return Err(DataError::new(
+                        format!(
+                            "--costs: the gene {gene:?} costs {before} as {other:?} and {cost} as {name:?}"
+                        ),
+                        "give every gene one cost",
+                    ));
+                }
+                _ => {}
+            }
+        }
+    }
+    let cost = |c: Option<(&str, f64)>| c.map_or(1.0, |(_, cost)| cost);
+    Ok(costs.into_iter().map(cost).collect())
+}
+
 /// Letters of a gene's name before its first digit, dash or dot; `None` where there are fewer than two, and of ids.
 fn by_name(name: &str) -> Option<&str> {
     if is_ensembl(name) {
@@ -216,6 +247,7 @@ fn by_name(name: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::gene_ids::GeneIds;
     use crate::train::eliminate::tests::training_data;
 
     #[test]
@@ -227,17 +259,55 @@ mod tests {
             max_per_family: Some(2),
             ..Lab::default()
         };
-        data.gene_symbols.clone_from(&data.gene_names);
+        data.gene_ids = GeneIds::default();
         let error = rules(&data, &lab).expect_err("ids have no families");
         assert!(error.what.contains("Ensembl ids"), "{error}");
         let symbol = |g: usize| format!("{}{g}", if g.is_multiple_of(2) { "KRT" } else { "HLA-B" });
-        data.gene_symbols = (0..n).map(symbol).collect();
+        let symbols: Vec<String> = (0..n).map(symbol).collect();
+        let some: Vec<Option<&str>> = symbols.iter().map(|s| Some(s.as_str())).collect();
+        data.gene_ids = GeneIds::of_symbols(&some);
         let rules = rules(&data, &lab).expect("symbols have");
         let order: Vec<u32> = (0..n as u32)
             .filter(|g| g.is_multiple_of(2) || *g > 9)
             .collect();
         assert_eq!(rules.choose(&order, 4), Some(vec![0, 2, 11, 13]));
         assert_eq!(rules.choose(&order, 5), None);
+    }
+
+    #[test]
+    fn tables_name_genes_by_name_symbol_or_id() {
+        let mut data = training_data();
+        let n = data.gene_names.len();
+        data.gene_names = (0..n).map(|g| format!("ENSG{g:011}.2")).collect();
+        let symbols: Vec<String> = (0..n).map(|g| format!("S{g}")).collect();
+        let some: Vec<Option<&str>> = symbols.iter().map(|s| Some(s.as_str())).collect();
+        data.gene_ids = GeneIds::of_symbols(&some).with_ids(&data.gene_names);
+        let costs = |all: &[(&str, f64)]| Lab {
+            costs: all.iter().map(|(g, c)| ((*g).to_owned(), *c)).collect(),
+            budget: Some(9.0),
+            ..Lab::default()
+        };
+        let given = costs(&[("S1", 3.0), ("ENSG00000000002", 4.0), ("none", 8.0)]);
+        let found = rules(&data, &given).expect("costs").costs;
+        assert_eq!(found[..4], [1.0, 3.0, 4.0, 1.0]);
+        let error = rules(&data, &costs(&[("S1", 3.0), ("ENSG00000000001", 4.0)]));
+        let error = error.expect_err("two costs").what;
+        assert!(
+            error.contains("costs 4 as") && error.contains("3 as \"S1\""),
+            "{error}"
+        );
+        data.gene_ids = GeneIds::default();
+        assert!(rules(&data, &costs(&[("S1", 3.0)])).is_err());
+        // one gene by two names fills one place of its family
+        data.gene_ids = GeneIds::of_symbols(&some);
+        let family = |g: &str| (g.to_owned(), vec!["A".to_owned()]);
+        let lab = Lab {
+            max_per_family: Some(1),
+            families: ["S1", "ENSG00000000001.2", "S2"].map(family).into(),
+            ..Lab::default()
+        };
+        let families = rules(&data, &lab).expect("families").families;
+        assert_eq!(families[0].genes, [1, 2]);
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub fn planted(
         n_train,
         n_validation,
         gene_names: (0..n_genes).map(|g| format!("gene{g}")).collect(),
-        gene_symbols: (0..n_genes).map(|g| format!("gene{g}")).collect(),
+        gene_ids: yoto_gpu::data::gene_ids::GeneIds::default(),
         gene_index: columns,
         stats: GeneStats {
             mean,
