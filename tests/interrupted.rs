@@ -124,6 +124,47 @@ fn a_stop_before_the_first_step_loses_nothing() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_stop_while_cells_are_read_leaves_no_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, run) = (folder.path().join("cells.h5ad"), folder.path().join("run"));
+    let [file, out] = [&data, &run].map(|p| p.display().to_string());
+    let made = [
+        "simulate",
+        "--cells",
+        "20000",
+        "--genes",
+        "2000",
+        "--density",
+        "0.1",
+        &file,
+    ];
+    assert_eq!(yoto(&made).status.code(), Some(0));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"))
+        .args([
+            "train", &file, "--label", "class", "--device", "cpu", "--genes", "8",
+        ])
+        .args(["--steps", "1000000", "--out", &out])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !run.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let kill = ["-INT", &child.id().to_string()];
+    Command::new("kill").args(kill).status().unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let said = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(
+        !said.contains("training on CPU"),
+        "it had read them: {said}"
+    );
+    assert!(!run.exists(), "{said}");
+}
+
+#[test]
 fn simulated_cells_train_under_a_limit_of_memory() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("cells.h5ad").display().to_string();

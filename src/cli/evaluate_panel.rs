@@ -8,8 +8,9 @@ use super::panel_choice::{GivenPanel, PanelChoice};
 use super::progress::Reporter;
 use super::ready::{Ready, ready};
 use super::run::{Failure, Outcome};
+use super::signals::Signals;
 use super::source::SourceArgs;
-use super::stages::{self, Trained, Work, on_device, stop_on_signal};
+use super::stages::{self, Trained, Work, on_device};
 use crate::data::cells::TrainingData;
 use crate::data::lookup::Lookup;
 use crate::error::{DataError, OutputError};
@@ -115,11 +116,14 @@ pub fn run(mut args: EvaluatePanelArgs) -> Result<Outcome, Failure> {
         "panel.csv"
     };
     args.output.with_directory(table, |out| {
+        let signals = Signals::catch();
         let dir = RunDir::claim(out, claim)?.repeated_by(stages::command(), claim);
+        signals.made(&dir);
         let work = EvaluatePanel {
             args: &args,
             panels: &panels,
             dir: &dir,
+            signals: &signals,
             begin,
         };
         let outcome = on_device(device, &mut reporter, work);
@@ -134,6 +138,7 @@ struct EvaluatePanel<'a> {
     args: &'a EvaluatePanelArgs,
     panels: &'a [GivenPanel],
     dir: &'a RunDir,
+    signals: &'a Signals,
     begin: Instant,
 }
 
@@ -158,7 +163,7 @@ impl Work for EvaluatePanel<'_> {
         let spares = |k: usize| n_out <= c.network.recipe.spare_outputs(k);
         let (like, others): (Vec<usize>, Vec<usize>) =
             (0..panels.len()).partition(|&i| spares(sizes[i]) == spares(k));
-        let stop = stop_on_signal();
+        let stop = self.signals.training();
         let config = data.config(c);
         let mut begun = false;
         let mut begin = || match std::mem::replace(&mut begun, true) {

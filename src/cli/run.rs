@@ -3,7 +3,8 @@ use super::cross::cross_validate;
 use super::place::is_stdout;
 use super::progress::Reporter;
 use super::ready::ready;
-use super::stages::{self, Trained, Work, on_device, plain, stop_on_signal};
+use super::signals::Signals;
+use super::stages::{self, Trained, Work, on_device, plain};
 use super::train::{TrainArgs, TrainConfig};
 use crate::data::cells::TrainingData;
 use crate::error::{DataError, DeviceError, ModelError, OutputError, TrainError};
@@ -73,10 +74,13 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
     };
     let device = pick(&args.config.network.device)?;
     args.output.with_directory("panel.csv", |out| {
+        let signals = Signals::catch();
         let dir = RunDir::claim(out, claim)?.repeated_by(stages::command(), claim);
+        signals.made(&dir);
         let work = Train {
             args: &args,
             dir: &dir,
+            signals: &signals,
             begin,
         };
         let outcome = on_device(device, &mut reporter, work);
@@ -90,12 +94,18 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
 struct Train<'a> {
     args: &'a TrainArgs,
     dir: &'a RunDir,
+    signals: &'a Signals,
     begin: Instant,
 }
 
 impl Work for Train<'_> {
     fn run<O: Ops>(self, ops: &mut O, reporter: &mut Reporter) -> Result<Outcome, Failure> {
-        let Self { args, dir, begin } = self;
+        let Self {
+            args,
+            dir,
+            signals,
+            begin,
+        } = self;
         let (c, output) = (&args.config, &args.output);
         let k = c.genes.sizes()[0];
         let mut ready = ready(ops, &c.source, &c.network, k, dir.path(), reporter)?;
@@ -103,7 +113,7 @@ impl Work for Train<'_> {
         let (settings, notice) = settings(c, &ready.data, None)?;
         ready.announce(&ops.info(), reporter);
         notice.iter().for_each(|n| reporter.note(n));
-        let stop = stop_on_signal();
+        let stop = signals.training();
         if !args.resume && contested(&settings, &ready.data) {
             reporter.say(
                 "few training cells: two ways to the panel are compared first, on folds of them",

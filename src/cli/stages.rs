@@ -17,8 +17,6 @@ use crate::report::{explain, hierarchy};
 use crate::train::rules::Rules;
 use crate::train::settings::Fit;
 use serde_json::Value;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// What is done on a device, of whatever kind it is.
@@ -185,19 +183,6 @@ pub(super) fn plain(value: &impl serde::Serialize) -> Value {
     let text = serde_json::to_string(value).ok();
     text.and_then(|t| serde_json::from_str(&t).ok())
         .unwrap_or(Value::Null)
-}
-
-/// A flag that the first Ctrl-C (or TERM) sets; the second one ends the program.
-pub(super) fn stop_on_signal() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    // where no handler can be set, Ctrl-C ends the program and the checkpoint stays
-    let _ = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
-    stop
 }
 
 /// Whether training was stopped before its first step: what such networks say is not worth an earlier run's results.
