@@ -165,7 +165,11 @@ def peer(peers, path, label, ks, seed, method, hvg, limit):
         print(f"  {method}: more than {limit} s", file=sys.stderr)
         lines = [line for line in (e.stdout or b"").decode().splitlines(keepends=True) if line.endswith("\n")]
     for line in lines:
-        record = json.loads(line)
+        # some methods print progress of their own, which may stand before the result
+        start = line.find('{"')
+        if start < 0:
+            continue
+        record = json.loads(line[start:])
         if record.get("error") or record.get("lr_acc") is None:
             print(f"  {method}: {record.get('error', 'no result')}", file=sys.stderr)
             continue

@@ -35,7 +35,7 @@
 //!   ([`report::order`]) and the page ([`report::page`]).
 //! - [`markup`]: HTML and SVG as text, for the pages of `report` and of `bench compare`.
 //! - [`data`]: readers of every format behind [`data::open()`] (HDF5 in Rust: nothing in a file is
-//!   trusted), filters, preparation, splits, cells larger than memory.
+//!   trusted), what genes are called ([`data::lookup`]), filters, preparation, splits, cells larger than memory.
 //! - [`mod@bench`]: what a device can do at most, the times of kernels and steps on simulated data, files
 //!   of results and their comparison; the fields of a file are in [`bench::schema`].
 //! - [`simulate`]: counts with planted marker genes, in memory or as a file.
