@@ -158,7 +158,7 @@ pub(super) struct Named {
 /// Holds the lists of names against the genes of a file.
 ///
 /// # Errors
-/// A name of `include` that no gene has, a list of which no name is known, a gene both included and
+/// A name of `include` that no gene has, or several share, a list of which no name is known, a gene both included and
 /// excluded.
 pub(super) fn by_name(
     filter: &GeneFilter,

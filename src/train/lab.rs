@@ -39,7 +39,7 @@ pub struct Lab {
 ///
 /// # Errors
 /// Markers asked for without classes, families by names that are ids, a family or cost table that names no gene of
-/// the data.
+/// the data, a gene that costs two things by two names.
 pub fn rules(data: &TrainingData, lab: &Lab) -> Result<Rules, DataError> {
     let n = data.cells.n_genes;
     let mut rules = Rules {
