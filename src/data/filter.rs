@@ -193,14 +193,21 @@ pub(super) fn by_name(
         .partition(|item| PATTERNS.contains(&item.as_str()));
     let names: Vec<String> = names.into_iter().cloned().collect();
     let mut excluded = find(&names, "--exclude-genes", &of, notices)?;
-    if let Some(gene) = excluded.iter().find(|g| included[**g]) {
-        return Err(DataError::new(
+    let calls = |name: &str, gene: u32| of.all(name).contains(&gene);
+    if let Some(&gene) = excluded.iter().find(|g| included[**g]) {
+        let called = |names: &[String]| {
+            let own = names.iter().find(|name| calls(name, gene as u32));
+            own.map_or_else(|| var_names[gene].clone(), Clone::clone)
+        };
+        let (included, excluded) = (called(&filter.include), called(&names));
+        let what = if included == excluded {
+            format!("the gene {included:?} is in --include-genes and in --exclude-genes")
+        } else {
             format!(
-                "the gene {:?} is in --include-genes and in --exclude-genes",
-                var_names[*gene]
-            ),
-            "name it in one of them",
-        ));
+                "{included:?} (--include-genes) and {excluded:?} (--exclude-genes) are one gene"
+            )
+        };
+        return Err(DataError::new(what, "name it in one of them"));
     }
     for word in words {
         let fit: Vec<usize> = (0..var_names.len())
@@ -346,5 +353,29 @@ mod tests {
         );
         let none = by_name(&filter, &names, &GeneIds::default(), &mut notices);
         assert!(none.expect_err("no such names").what.contains("\"INS\""));
+    }
+
+    #[test]
+    fn a_gene_both_included_and_excluded_is_named_as_it_was_given() {
+        let names = ["ENSG00000198888", "ENSG00000254647"].map(str::to_owned);
+        let ids = GeneIds::of_symbols(&[Some("MT-ND1"), Some("INS")]);
+        let said = |include: &str, exclude: &str| {
+            let filter = GeneFilter {
+                include: vec!["MT-ND1".to_owned(), include.to_owned()],
+                exclude: vec![exclude.to_owned()],
+                ..GeneFilter::default()
+            };
+            by_name(&filter, &names, &ids, &mut Vec::new()).map_err(|e| e.what)
+        };
+        assert_eq!(
+            said("INS", "INS").expect_err("one gene"),
+            "the gene \"INS\" is in --include-genes and in --exclude-genes"
+        );
+        assert_eq!(
+            said("ENSG00000254647", "INS").expect_err("one gene"),
+            "\"ENSG00000254647\" (--include-genes) and \"INS\" (--exclude-genes) are one gene"
+        );
+        // a word that fits an included gene leaves it in
+        assert!(said("INS", "mito").is_ok());
     }
 }
