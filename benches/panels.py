@@ -49,6 +49,11 @@ OTHERS = {
     "rnamix": ("sc_mixology_rnamix_counts.h5ad", "mix"),
     "rnamix_protocol": ("sc_mixology_rnamix_counts.h5ad", "protocol"),
     "demo": ("demo_baron_small_counts.h5ad", "cell_type"),
+    # what fresh.py writes
+    "mouse": ("mouse.h5ad", "cell_type"),
+    "li": ("li.h5ad", "cell_type"),
+    "pollen": ("pollen.h5ad", "cell_type"),
+    "hsmm_hours": ("hsmm_myoblast_fpkm.h5ad", "hours"),
 }
 ALL = {**SETS, **OTHERS}
 METHODS = (
