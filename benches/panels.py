@@ -4,9 +4,9 @@
     python benches/panels.py run   [--peers ../shared/peers] [--data ../shared/data] [--out results.jsonl]
                                    [--only baron_human] [--methods random,hvg_seurat,...] [--k 8,16,32,64]
                                    [--seeds 0,1,2] [--hvg 4000] [--option --recipe --option '{...}']
-    python benches/panels.py table [--out results.jsonl] [--methods yoto-gpu,scanpy_wilcoxon,...] [--seeds 0,1,2,3,4]
-    python benches/panels.py ranks [--out results.jsonl] [--seeds 0,1,2,3,4]
-    python benches/panels.py bar   [--out results.jsonl] [--seeds 0,1,2,3,4]
+    python benches/panels.py table [--out results.jsonl] [--methods yoto-gpu,scanpy_wilcoxon,...] [--seeds 0,1,2,3,4] [--only ...]
+    python benches/panels.py ranks [--out results.jsonl] [--seeds 0,1,2,3,4] [--only ...]
+    python benches/panels.py bar   [--out results.jsonl] [--seeds 0,1,2,3,4] [--only ...]
     python benches/panels.py save  [--out results.jsonl,more.jsonl] [--to panels.csv]
 
 `bar` says how often nobody would be more than a point ahead of a method that is so many points better, were the
@@ -202,6 +202,12 @@ def read(paths):
     return records
 
 
+def asked(args):
+    """Those results of --out that --seeds and --only ask for."""
+    seeds, sets = {int(s) for s in args.seeds.split(",")}, args.only.split(",") if args.only else SETS
+    return [r for r in read(args.out) if r["seed"] in seeds and r["data"] in sets], seeds
+
+
 def save(args):
     """Scores of all results, in order; the last of those that are there twice."""
     place = lambda r: (list(ALL).index(r["data"]), r["method"], r["seed"], r["k"])
@@ -245,8 +251,7 @@ def run(args):
 
 def table(args):
     """Every data set and k, the methods of --methods that ran on all seeds there, the best in bold."""
-    records = read(args.out)
-    seeds = {int(s) for s in args.seeds.split(",")}
+    records, seeds = asked(args)
     columns = []
     for method in args.methods.split(","):
         views = ("own", "lr") if method.startswith("yoto-gpu") else ("lr",)
@@ -254,7 +259,7 @@ def table(args):
     values = {}
     for r in records:
         for column in columns:
-            if r["method"] == column[0] and r["seed"] in seeds:
+            if r["method"] == column[0]:
                 point = values.setdefault((r["data"], r["k"]), {})
                 point.setdefault(column, []).append((r[f"{column[1]}_acc"], r[f"{column[1]}_f1"]))
     cells = sorted(values, key=lambda c: (list(ALL).index(c[0]), c[1]))
@@ -276,12 +281,9 @@ def table(args):
 def ranks(args):
     """Mean rank, mean and gap of each method in both views, over the data sets and k where it ran on all seeds; where
     ours is more than a point behind the best rival, with the standard error of the difference over the seeds."""
-    records = read(args.out)
-    seeds = {int(s) for s in args.seeds.split(",")}
+    records, seeds = asked(args)
     values = {}
     for r in records:
-        if r["seed"] not in seeds:
-            continue
         ours = r["method"].startswith("yoto-gpu")
         for view in ("own", "refit"):
             what = "own" if view == "own" and ours else "lr"
@@ -317,11 +319,10 @@ def bar(args, draws=4000):
     set, and widened by sqrt(n / (n - 1)), as n differences lie too near their own mean."""
     import numpy as np
 
-    seeds = sorted({int(s) for s in args.seeds.split(",")})
-    scores = {}
-    for r in read(args.out):
-        if r["seed"] in seeds:
-            scores.setdefault((r["data"], r["k"]), {}).setdefault(r["method"], {})[r["seed"]] = r
+    records, seeds = asked(args)
+    seeds, scores = sorted(seeds), {}
+    for r in records:
+        scores.setdefault((r["data"], r["k"]), {}).setdefault(r["method"], {})[r["seed"]] = r
     rng = np.random.default_rng(0)
     n = len(seeds)
     drawn = {data: rng.integers(0, n, (draws, n)) for data in sorted({data for data, _ in scores})}
