@@ -117,8 +117,9 @@ pub fn run(mut args: EvaluatePanelArgs) -> Result<Outcome, Failure> {
     };
     args.output.with_directory(table, |out| {
         let signals = Signals::catch();
-        let dir = RunDir::claim(out, claim)?.repeated_by(stages::command(), claim);
-        signals.made(&dir);
+        let dir = signals
+            .claim(out, claim)?
+            .repeated_by(stages::command(), claim);
         let work = EvaluatePanel {
             args: &args,
             panels: &panels,

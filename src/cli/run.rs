@@ -75,8 +75,9 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
     let device = pick(&args.config.network.device)?;
     args.output.with_directory("panel.csv", |out| {
         let signals = Signals::catch();
-        let dir = RunDir::claim(out, claim)?.repeated_by(stages::command(), claim);
-        signals.made(&dir);
+        let dir = signals
+            .claim(out, claim)?
+            .repeated_by(stages::command(), claim);
         let work = Train {
             args: &args,
             dir: &dir,

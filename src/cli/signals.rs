@@ -1,14 +1,16 @@
 //! Ctrl-C (and TERM) while a run is in progress.
-use crate::report::files::RunDir;
+use crate::error::OutputError;
+use crate::report::files::{Claim, RunDir};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a signal does: it ends the program until there is something to keep, then it stops training.
 #[derive(Debug)]
 pub(super) struct Signals {
     stop: Arc<AtomicBool>,
     trains: Arc<AtomicBool>,
-    dir: Arc<OnceLock<RunDir>>,
+    dir: Arc<Mutex<Option<RunDir>>>,
 }
 
 impl Signals {
@@ -25,7 +27,7 @@ impl Signals {
         let _ = ctrlc::set_handler(move || {
             if stop.swap(true, Ordering::Relaxed) || !trains.load(Ordering::Relaxed) {
                 // a directory that nothing was written to is no result
-                if let Some(dir) = dir.get() {
+                if let Some(dir) = &*dir.lock().unwrap_or_else(PoisonError::into_inner) {
                     dir.abandon();
                 }
                 std::process::exit(130);
@@ -34,10 +36,15 @@ impl Signals {
         signals
     }
 
-    /// Tells of the directory that was made for the run.
-    pub(super) fn made(&self, dir: &RunDir) {
-        // there is one in a program
-        let _ = self.dir.set(dir.clone());
+    /// Claims the directory of the run, which a signal removes again where nothing is in it.
+    ///
+    /// # Errors
+    /// As [`RunDir::claim`].
+    pub(super) fn claim(&self, out: &Path, claim: Claim) -> Result<RunDir, OutputError> {
+        // a signal waits: one that came between making the directory and knowing of it would leave it
+        let mut known = self.dir.lock().unwrap_or_else(PoisonError::into_inner);
+        let dir = RunDir::claim(out, claim)?;
+        Ok(known.insert(dir).clone())
     }
 
     /// A flag that from here on the first signal sets; the second one ends the program.
