@@ -162,12 +162,20 @@ fn what_inspect_proposes_works() {
     });
     let table = "cell,cell_type,CD3D,CD19,LYZ\n".to_string() + &rows.collect::<String>();
     std::fs::write(&fpkm, table).expect("a table");
-    let output = yoto(&["inspect", "--json", &fpkm.display().to_string()]);
-    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one object");
-    let line = value["next"].as_str().expect("a command line");
+    let output = yoto(&["inspect", &fpkm.display().to_string()]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("normalised, not logs"), "{said}");
+    let label = ["--label", "cell_type"];
+    let output = train(
+        &fpkm.display().to_string(),
+        &dir.path().join("fpkm"),
+        &label,
+    );
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(
-        line.contains("--label cell_type --input log --genes"),
-        "{line}"
+        said.contains("up to 1560.5") && said.contains("taken as FPKM"),
+        "{said}"
     );
     let modern = yoto(&["inspect", &fixture("modern.h5ad")]);
     assert!(!String::from_utf8_lossy(&modern.stdout).contains("--input"));

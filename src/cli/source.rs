@@ -190,7 +190,10 @@ impl ValueEnum for InputChoice {
     }
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
-            Self::Auto => ("auto", "log where X holds whole numbers, else none"),
+            Self::Auto => (
+                "auto",
+                "log where X holds whole numbers, or values too high for logarithms (FPKM, CPM, TPM); else none",
+            ),
             Self::Log => (
                 "log",
                 "log1p of counts per 10,000, totals over all genes of the file",

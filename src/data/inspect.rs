@@ -1,13 +1,12 @@
 //! What is in a file, without reading its matrices whole (text formats are read whole: they have no other way).
 use super::input::{Axis, Described, Input, Result, Which};
 use super::open::detect;
+use super::prepare::HIGHEST_LOG;
 use crate::error::DataError;
 use crate::markup::quoted;
 use serde::Serialize;
 use std::path::Path;
 
-/// Log values above this are unlikely to be logs.
-const HIGHEST_LOG: f32 = 30.0;
 /// Most classes of a label that is suggested.
 const MOST_CLASSES: usize = 200;
 
@@ -262,13 +261,8 @@ fn next(path: &Path, matrices: &[MatrixInfo], obs: &[ColumnInfo], n_obs: usize) 
     };
     let flag = best.map_or("", |m| m.flag.as_str());
     let space = if flag.is_empty() { "" } else { " " };
-    // train takes what is no count for logs
-    let input = match best {
-        Some(m) if m.looks_like == "normalised, not logs" => " --input log",
-        _ => "",
-    };
     let path = quoted(&path.display().to_string());
-    format!("yoto-gpu train {path} {task}{space}{flag}{input} --genes 32 --out run")
+    format!("yoto-gpu train {path} {task}{space}{flag} --genes 32 --out run")
 }
 
 impl Inspection {

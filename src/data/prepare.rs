@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputChoice {
-    /// [`Transform::Log`] where all values are integers, else [`Transform::AsIs`].
+    /// [`Transform::Log`] where all values are integers or one is too high for a logarithm, else [`Transform::AsIs`].
     #[default]
     Auto,
     /// [`Transform::Log`].
@@ -118,7 +118,7 @@ pub fn prepare_matrix(
     let seen = x.seen();
     check(&x, &seen, &obs_names, &var_names, has_raw).map_err(in_file)?;
     let transform = match input {
-        InputChoice::Auto if seen.integers => Transform::Log,
+        InputChoice::Auto if seen.integers || seen.max > HIGHEST_LOG => Transform::Log,
         InputChoice::Log => Transform::Log,
         InputChoice::LogCounts => Transform::LogCounts,
         InputChoice::Binary => Transform::Binary,
@@ -147,13 +147,12 @@ pub fn prepare_matrix(
 fn doubt(input: InputChoice, seen: &Seen) -> Option<String> {
     let max = seen.max;
     match input {
+        InputChoice::Auto if !seen.integers && max <= HIGHEST_LOG => Some(format!(
+            "X holds values that are not integers (up to {max}): taken as log values"
+        )),
         InputChoice::Auto if !seen.integers => Some(format!(
-            "X holds values that are not integers (up to {max}): taken as log values{}",
-            if max > HIGHEST_LOG {
-                ", which they hardly are; for FPKM, CPM or TPM use --input log"
-            } else {
-                ""
-            }
+            "X holds values that are not integers (up to {max}): too high for logarithms, so taken as FPKM, CPM or TPM, of \
+             which logarithms are made (--input log); --input none reads them as they are"
         )),
         InputChoice::Log | InputChoice::LogCounts if !seen.integers && max <= HIGHEST_LOG => {
             Some(format!(

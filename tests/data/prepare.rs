@@ -74,9 +74,22 @@ fn the_input_can_be_chosen() {
     assert!(!p.notices[0].contains("FPKM"));
     log[0][3] = 1000.5;
     let p = with(&log, InputChoice::Auto).expect("prepares");
-    assert!(p.notices[0].contains("FPKM"), "{:?}", p.notices);
-    let p = with(&log, InputChoice::Log).expect("prepares");
     assert_eq!(p.transform, Transform::Log);
+    assert!(
+        p.notices[0].contains("FPKM") && p.notices[0].contains("--input none"),
+        "{:?}",
+        p.notices
+    );
+    let told = with(&log, InputChoice::Log).expect("prepares");
+    assert_eq!(told.transform, Transform::Log);
+    let values = |p: &Prepared| dense(p.x.csr().expect("in memory"));
+    assert_eq!(values(&p), values(&told));
+    // the highest value that passes for a logarithm
+    for (value, transform) in [(30.0, Transform::AsIs), (30.5, Transform::Log)] {
+        (log[0][3], log[1][3]) = (value, 0.5);
+        let p = with(&log, InputChoice::Auto).expect("prepares");
+        assert_eq!(p.transform, transform, "{value}");
+    }
     let p = with(&counts(), InputChoice::AsIs).expect("prepares");
     assert_eq!(
         (p.transform, dense(p.x.csr().expect("in memory"))),
