@@ -41,6 +41,7 @@
 //! - [`simulate`]: counts with planted marker genes, in memory or as a file.
 //! - [`cli`]: flags, progress, and the stages of a subcommand in order (`cli/ready.rs` and `cli/stages.rs` have those that
 //!   `train` and `evaluate-panel` share).
+//! - [`leftovers`]: what a signal that ends the program takes with it.
 //! - [`error`]: one enum a stage; every error has a hint.
 //!
 //! # Numbers
@@ -64,6 +65,7 @@ pub mod data;
 pub mod error;
 pub mod gpu;
 pub mod kernels;
+pub mod leftovers;
 pub mod markup;
 pub mod metrics;
 pub mod model;

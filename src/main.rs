@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 use yoto_gpu::bench::version;
 use yoto_gpu::cli::check::run_table;
+use yoto_gpu::cli::signals::Signals;
 use yoto_gpu::cli::{
     Cli, Command, bench, convert, devices, evaluate, evaluate_panel, export, inspect, pages,
     predict, report, run, simulate,
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(2);
     }
+    let signals = Signals::catch();
     let outcome = match cli.command {
         Command::Train(mut args) => {
             if let Err(what) = args.config.source.resolve(args.resume) {
@@ -41,13 +43,13 @@ fn main() -> ExitCode {
                 .subcommand()
                 .map(|(_, m)| given(m))
                 .unwrap_or_default();
-            run::run(*args, &given)
+            run::run(*args, &given, &signals)
         }
         Command::EvaluatePanel(mut args) => {
             if let Err(what) = args.config.resolve() {
                 return usage("evaluate-panel", &what);
             }
-            evaluate_panel::run(*args)
+            evaluate_panel::run(*args, &signals)
         }
         Command::Predict(args) => match args.format() {
             Ok(format) => predict::run(&args, format),

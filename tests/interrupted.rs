@@ -125,55 +125,72 @@ fn a_stop_before_the_first_step_loses_nothing() {
 
 #[test]
 #[cfg(unix)]
-fn a_stop_while_cells_are_read_leaves_no_directory() {
+fn a_stop_before_there_is_a_result_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (data, run) = (folder.path().join("cells.h5ad"), folder.path().join("run"));
-    let [file, out] = [&data, &run].map(|p| p.display().to_string());
-    let made = [
-        "simulate",
-        "--cells",
-        "20000",
-        "--genes",
-        "2000",
-        "--density",
-        "0.1",
-        &file,
-    ];
-    assert_eq!(yoto(&made).status.code(), Some(0));
-    // a signal may come at any moment after the directory is made: it is sent many times
-    let mut while_read = 0;
-    for _ in 0..100 {
-        let child = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"))
-            .args([
-                "train", &file, "--label", "class", "--device", "cpu", "--genes", "8",
-            ])
-            .args(["--steps", "1000000", "--out", &out])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // sh has kill built in: no process is started between seeing the directory and the signal
-        let watch = r#"until [ -d "$1" ]; do kill -0 $2 2> /dev/null || exit; done; kill -INT $2"#;
-        let mut watching = Command::new("sh")
-            .args(["-c", watch, "sh", &out, &child.id().to_string()])
-            .spawn()
-            .unwrap();
-        let ended = child.wait_with_output().unwrap();
-        watching.wait().unwrap();
-        let said = text(&ended.stderr);
-        assert_eq!(ended.status.code(), Some(130), "{said}");
-        // on a busy machine it may have read them by then, and has results to keep
-        if said.contains("training on CPU") {
-            let _ = std::fs::remove_dir_all(&run);
-            continue;
+    let (data, place) = (folder.path().join("cells.h5ad"), folder.path().join("here"));
+    std::fs::create_dir(&place).unwrap();
+    let [file, here] = [&data, &place].map(|p| p.display().to_string());
+    let to = |name: &str| place.join(name).display().to_string();
+    let simulate = |out: &str| {
+        let words = "simulate --cells 20000 --genes 2000 --density 0.1".split(' ');
+        words
+            .map(String::from)
+            .chain([out.into()])
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(yoto(&simulate(&file)).status.code(), Some(0));
+    let train = |out: &str| {
+        let words = "--label class --device cpu --genes 8 --steps 1000000 --out".split(' ');
+        let before = ["train".into(), file.clone()].into_iter();
+        let after = words.map(String::from).chain([out.into()]);
+        before.chain(after).collect::<Vec<_>>()
+    };
+    let convert = ["convert", &file, &to("other.h5ad")].map(String::from);
+    // a signal may come at any moment after something is made: to what a run makes it is sent many times
+    for (args, appears, times) in [
+        (train(&to("run")), "run", 100),
+        (train("-"), ".tmp*", 30),
+        (convert.to_vec(), ".yoto-gpu-*", 10),
+        (simulate(&to("more.h5ad")), ".more.h5ad.tmp", 10),
+    ] {
+        let mut in_time = 0;
+        for _ in 0..times {
+            let child = Command::new(env!("CARGO_BIN_EXE_yoto-gpu"))
+                .args(&args)
+                .env("TMPDIR", &here)
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            // sh has kill built in: no process is started between seeing it and the signal
+            let watch = format!(
+                r#"until set -- "$1" "$2" "$1"/{appears}; [ -e "$3" ]; do kill -0 $2 2> /dev/null || exit; done; kill -INT $2"#
+            );
+            let mut watching = Command::new("sh")
+                .args(["-c", &watch, "sh", &here, &child.id().to_string()])
+                .spawn()
+                .unwrap();
+            let ended = child.wait_with_output().unwrap();
+            watching.wait().unwrap();
+            let said = text(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(130), "{args:?}: {said}");
+            let names = || {
+                let entries = std::fs::read_dir(&place).unwrap().map(Result::unwrap);
+                entries.map(|e| e.file_name()).collect::<Vec<_>>()
+            };
+            // on a busy machine it may have read the cells by then, and has results to keep
+            if said.contains("training on CPU") {
+                let _ = std::fs::remove_dir_all(to("run"));
+            } else {
+                in_time += 1;
+            }
+            assert!(names().is_empty(), "{args:?} left {:?}: {said}", names());
         }
-        while_read += 1;
-        assert!(!run.exists(), "{said}");
+        assert!(
+            5 * in_time > times,
+            "{args:?}: {in_time} of {times} in time"
+        );
     }
-    assert!(
-        while_read > 20,
-        "stopped while it read: {while_read} of 100"
-    );
 }
 
 #[test]

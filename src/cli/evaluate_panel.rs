@@ -96,7 +96,7 @@ impl EvaluatePanelConfig {
 ///
 /// # Errors
 /// Whatever a stage finds, as a sentence and a hint.
-pub fn run(mut args: EvaluatePanelArgs) -> Result<Outcome, Failure> {
+pub fn run(mut args: EvaluatePanelArgs, signals: &Signals) -> Result<Outcome, Failure> {
     let begin = Instant::now();
     let (c, output) = (&mut args.config, &args.output);
     c.source.filters.read_lists()?;
@@ -116,15 +116,12 @@ pub fn run(mut args: EvaluatePanelArgs) -> Result<Outcome, Failure> {
         "panel.csv"
     };
     args.output.with_directory(table, |out| {
-        let signals = Signals::catch();
-        let dir = signals
-            .claim(out, claim)?
-            .repeated_by(stages::command(), claim);
+        let dir = RunDir::claim(out, claim)?.repeated_by(stages::command(), claim);
         let work = EvaluatePanel {
             args: &args,
             panels: &panels,
             dir: &dir,
-            signals: &signals,
+            signals,
             begin,
         };
         let outcome = on_device(device, &mut reporter, work);

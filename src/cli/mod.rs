@@ -24,7 +24,7 @@ mod ready;
 pub mod report;
 pub mod rules;
 pub mod run;
-mod signals;
+pub mod signals;
 pub mod simulate;
 pub mod sizes;
 pub mod source;

@@ -2,6 +2,7 @@
 use super::place::is_stdout;
 use super::run::{Failure, Outcome};
 use super::values::at_least_one;
+use crate::leftovers::temporary_folder;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,7 @@ impl OutputArgs {
             what: format!("--out -: the temporary directory of the run: {e}"),
             hint: "set TMPDIR to a directory that can be written, or name one with --out".into(),
         };
-        let folder = tempfile::tempdir().map_err(failed)?;
+        let folder = temporary_folder().map_err(failed)?;
         let mut outcome = with(folder.path())?;
         let table = folder.path().join(table);
         // stopped before the first step, a run leaves nothing

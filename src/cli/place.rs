@@ -1,6 +1,7 @@
 //! Results that go to a file or, for `-`, to stdout.
 use super::run::Failure;
 use crate::bench::files::Target;
+use crate::leftovers::temporary_folder;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
@@ -43,7 +44,7 @@ impl Piped {
                 hint: "name a file, or send it to a program or a file: ... - > cells.h5ad".into(),
             });
         }
-        let folder = tempfile::tempdir().map_err(|e| Failure {
+        let folder = temporary_folder().map_err(|e| Failure {
             what: format!("no temporary folder could be made: {e}"),
             hint: "set TMPDIR to a folder that can be written".into(),
         })?;

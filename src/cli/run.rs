@@ -53,7 +53,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// Whatever a stage finds, as a sentence and a hint.
-pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
+pub fn run(mut args: TrainArgs, given: &[String], signals: &Signals) -> Result<Outcome, Failure> {
     let begin = Instant::now();
     args.config.source.filters.read_lists()?;
     if args.resume && is_stdout(&args.output.out) {
@@ -74,14 +74,11 @@ pub fn run(mut args: TrainArgs, given: &[String]) -> Result<Outcome, Failure> {
     };
     let device = pick(&args.config.network.device)?;
     args.output.with_directory("panel.csv", |out| {
-        let signals = Signals::catch();
-        let dir = signals
-            .claim(out, claim)?
-            .repeated_by(stages::command(), claim);
+        let dir = RunDir::claim(out, claim)?.repeated_by(stages::command(), claim);
         let work = Train {
             args: &args,
             dir: &dir,
-            signals: &signals,
+            signals,
             begin,
         };
         let outcome = on_device(device, &mut reporter, work);

@@ -8,6 +8,7 @@ use super::open::{make_unique, prefixed};
 use super::values::Values;
 use super::write::{Hdf5, array, attribute, column, encoded, texts, unicode};
 use crate::error::DataError;
+use crate::leftovers::file_at;
 use hdf5::types::VarLenUnicode;
 use hdf5::{File, H5Type};
 use std::collections::HashMap;
@@ -192,7 +193,7 @@ fn full(to: &Path, e: &dyn std::fmt::Display) -> DataError {
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     // not fs::copy: the copy of a file that is read-only must be written
-    let mut to = std::fs::File::create(to)?;
+    let mut to = file_at(to, || std::fs::File::create(to))?;
     std::io::copy(&mut std::fs::File::open(from)?, &mut to)?;
     to.sync_all()
 }

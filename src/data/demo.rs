@@ -2,6 +2,7 @@
 use super::dataset::Dataset;
 use super::open::{Options, open};
 use crate::error::DataError;
+use crate::leftovers::temporary_file;
 use std::io::Write;
 
 /// The demo as the `.h5ad` file it is.
@@ -20,11 +21,9 @@ pub fn dataset(columns: &[String]) -> Result<Dataset, DataError> {
             "set TMPDIR to a directory that can be written, with 2 MB free",
         )
     };
-    let mut file = tempfile::Builder::new()
-        .prefix("yoto-gpu-demo-")
-        .suffix(".h5ad")
-        .tempfile()
-        .map_err(io)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("yoto-gpu-demo-").suffix(".h5ad");
+    let mut file = temporary_file(|| builder.tempfile()).map_err(io)?;
     file.write_all(BYTES).map_err(io)?;
     file.flush().map_err(io)?;
     let path = file.into_temp_path();

@@ -4,6 +4,7 @@ use super::dataset::Csr;
 use super::input::Result;
 use super::values::Values;
 use crate::error::DataError;
+use crate::leftovers::{beside, file_at};
 use hdf5::types::VarLenUnicode;
 use hdf5::{File, Group, H5Type, Location};
 use std::path::Path;
@@ -206,17 +207,9 @@ fn categorical(
 impl Writer {
     /// Begins a file beside the target.
     pub(super) fn new(target: &Path) -> Result<Self> {
-        let folder = match target.parent() {
-            Some(p) if !p.as_os_str().is_empty() => p,
-            _ => Path::new("."),
-        };
-        let path = tempfile::Builder::new()
-            .prefix(".yoto-gpu-")
-            .suffix(".h5ad")
-            .tempfile_in(folder)
-            .map_err(|e| failed(target, &e))?
-            .into_temp_path();
-        let file = File::create(&path).map_err(|e| failed(target, &e))?;
+        let file = beside(target, ".h5ad").map_err(|e| failed(target, &e))?;
+        let path = file.into_temp_path();
+        let file = file_at(&path, || File::create(&path)).map_err(|e| failed(target, &e))?;
         Ok(Self { file, path })
     }
 
@@ -260,12 +253,6 @@ impl Writer {
     /// Gives the file its name.
     pub(super) fn finish(self, target: &Path) -> Result<()> {
         self.file.close().map_err(|e| failed(target, &e))?;
-        // a temporary file is its owner's alone: give it the usual permissions
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let _ = std::fs::set_permissions(&self.path, std::fs::Permissions::from_mode(0o644));
-        }
         self.path
             .persist(target)
             .map_err(|e| failed(target, &e.error))

@@ -11,6 +11,7 @@ use super::predict::{Predicted, Scores, decode, outputs_of, predictions_csv, sco
 use super::summary::{Summary, curve_csv};
 use crate::data::cells::TestCells;
 use crate::error::OutputError;
+use crate::leftovers::{Leftover, note};
 use crate::train::settings::Fit;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -109,10 +110,13 @@ impl RunDir {
             command: String::new(),
         };
         let probe = path.join(".yoto-gpu.tmp");
-        let tried = std::fs::create_dir_all(path)
-            .and_then(|()| std::fs::write(&probe, b""))
-            .and_then(|()| std::fs::remove_file(&probe));
-        if let Err(e) = tried {
+        let empty = || dir.made.iter().cloned().map(Leftover::Empty).collect();
+        let make = || {
+            std::fs::create_dir_all(path)?;
+            std::fs::write(&probe, b"")?;
+            std::fs::remove_file(&probe)
+        };
+        if let Err(e) = note(make, |()| empty()) {
             dir.abandon();
             return Err(unwritable(e));
         }

@@ -1,10 +1,11 @@
 //! A file that is to be written at the end of a long run: claimed before, written beside and renamed, so that
 //! it is whole or as it was.
 use crate::error::OutputError;
+use crate::leftovers::beside;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
 type Result<T> = std::result::Result<T, OutputError>;
 
@@ -155,20 +156,6 @@ fn same(a: &Path, b: &Path) -> bool {
 #[cfg(not(unix))]
 fn same(_: &Path, _: &Path) -> bool {
     false
-}
-
-/// A file beside the path, gone again unless it is given a name. tempfile's are for their owner
-/// alone; results are for whom the umask allows.
-fn beside(path: &Path, suffix: &str) -> std::io::Result<NamedTempFile> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".yoto-gpu-").suffix(suffix);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(parent.unwrap_or(Path::new(".")))
 }
 
 fn there(path: &Path) -> OutputError {

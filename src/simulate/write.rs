@@ -1,6 +1,7 @@
 //! A simulation as an `.h5ad` file, block by block.
 use super::{Cell, Role, Simulation};
 use crate::error::DataError;
+use crate::leftovers::file_at;
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, Group, H5Type, Location};
 use serde::{Deserialize, Serialize};
@@ -76,7 +77,7 @@ impl Drop for Beside {
 
 fn content(simulation: &Simulation, path: &Path, compression: Compression) -> Result<usize> {
     let s = simulation.settings();
-    let file = File::create(path)?;
+    let file = file_at(path, || File::create(path))?;
     encoding(&file, "anndata", "0.1.0")?;
     let x = file.create_group("X")?;
     encoding(&x, "csr_matrix", "0.1.0")?;
