@@ -17,7 +17,7 @@ pub struct FilterArgs {
     /// Leave out genes that fewer than N training cells detect
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub min_cells: usize,
-    /// Consider only the N most variable genes of the training cells [default: all]
+    /// Consider only the N most variable genes of the training cells, as scanpy's highly_variable_genes [default: all]
     #[arg(long, value_name = "N")]
     pub max_genes_considered: Option<usize>,
     /// Genes that are never chosen: names with commas between, files of names, or the words mito,

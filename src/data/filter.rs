@@ -13,7 +13,7 @@ use std::path::Path;
 pub struct GeneFilter {
     /// Fewest training cells that detect a gene.
     pub min_cells: usize,
-    /// Consider at most this many genes, those of the largest variance on the training cells.
+    /// Consider at most this many genes, those that vary most on the training cells for their mean (normalised dispersion).
     pub max_considered: Option<usize>,
     /// Names, or a word of [`PATTERNS`], of genes that are not considered.
     pub exclude: Vec<String>,

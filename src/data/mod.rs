@@ -11,6 +11,7 @@ pub mod components;
 mod convert;
 pub mod dataset;
 pub mod demo;
+pub(crate) mod dispersion;
 mod eigen;
 pub mod filter;
 pub mod folds;

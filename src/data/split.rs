@@ -183,7 +183,7 @@ pub fn split(
     }
     if genes.counts.max_genes_considered > 0 {
         notices.push(format!(
-            "{} of {} varying genes are considered: those of the largest variance on the training cells{}",
+            "{} of {} varying genes are considered: those that vary most on the training cells for their mean{}",
             genes.index.len(),
             genes.index.len() + genes.counts.max_genes_considered,
             if genes.index.len() == MAX_GENES { " (the most there can be)" } else { "" }

@@ -1,5 +1,6 @@
 //! Which genes are considered and their means and scales, from the training cells alone.
 use super::cells::{GeneStats, Targets, Task, Transform};
+use super::dispersion::Sums;
 use super::filter::{GeneCounts, GeneFilter, Named, most};
 use super::matrix::Matrix;
 use super::packed::quantise;
@@ -115,10 +116,12 @@ pub(super) fn genes(
         .map(|(m, v)| (m + clip_sd * v.sqrt()).min(LARGEST) as f32)
         .collect();
     let above = vec![Cell::new(false); x.n_vars()];
+    let highest = Cell::new(0.0f32);
     let (mean, held, _) = moments(x, transform, rows, |g, v| {
         if v > LARGEST as f32 {
             above[g].set(true);
         }
+        highest.set(highest.get().max(v));
         quantise(v.min(clip[g])).to_f32()
     })?;
     let usable = |g: usize| held[g] > 0.0 && ((1.0 / held[g].sqrt()) as f32).is_finite();
@@ -137,11 +140,15 @@ pub(super) fn genes(
     }
     let varying = index.len();
     if varying > most(filter) {
-        let first = |g: u32| !named.included[g as usize];
-        index.sort_by(|&a, &b| {
-            let by_variance = variance[b as usize].total_cmp(&variance[a as usize]);
-            first(a).cmp(&first(b)).then(by_variance).then(a.cmp(&b))
-        });
+        // not by variance alone: of a class of few cells the markers have little
+        let mut sums = Sums::new(x.n_vars(), transform, highest.get());
+        x.visit(rows, transform, &mut |_, genes, values| {
+            for (&g, &v) in genes.iter().zip(values) {
+                sums.add(g as usize, v.into());
+            }
+        })?;
+        sums.most_variable_first(rows.len(), &mut index);
+        index.sort_by_key(|&g| !named.included[g as usize]);
         index.truncate(most(filter));
         index.sort_unstable();
     }
