@@ -134,6 +134,45 @@ fn every_filter_leaves_out_and_counts() {
 }
 
 #[test]
+fn the_genes_that_vary_most_for_their_mean_are_kept() {
+    // 20 genes that vary much as all of their mean do, 19 that vary little, and a marker of a few cells
+    let value = |i: usize, j: usize| match j {
+        39 => 2.0 * f32::from(u8::from(i % 20 == 7)),
+        _ if (i * 13 + j * 7) % 5 < 2 => 0.0,
+        0..20 => 2.0 + ((i * 31 + j * 17) % 97) as f32 / 50.0,
+        _ => 0.2 + (j - 20) as f32 / 20.0 + ((i * 31 + j * 17) % 97) as f32 / 1000.0,
+    };
+    let cells: Vec<Vec<f32>> = (0..N)
+        .map(|i| (0..40).map(|j| value(i, j)).collect())
+        .collect();
+    let of = |max_considered| {
+        let cells = dataset(&cells, vec![("y", classes())]);
+        let prepared = prepare(cells, &names(&["y"]), &[], InputChoice::AsIs).expect("prepares");
+        let genes = GeneFilter {
+            max_considered,
+            ..GeneFilter::default()
+        };
+        let settings = SplitSettings {
+            genes,
+            ..SplitSettings::default()
+        };
+        split(prepared, &settings).expect("splits")
+    };
+    let (all, ..) = of(None);
+    let (data, _, s) = of(Some(10));
+    assert_eq!(data.gene_index.len(), 10);
+    assert!(data.gene_index.is_sorted() && data.gene_index.contains(&39));
+    assert!(
+        s.notices.iter().any(|n| n.contains("10 of 40")),
+        "{:?}",
+        s.notices
+    );
+    // by variance it would not be there
+    let above = (0..40).filter(|&g| all.stats.inv_sd[g] < all.stats.inv_sd[39]);
+    assert!(above.count() >= 10);
+}
+
+#[test]
 fn lists_that_cannot_be_are_refused() {
     let include = |list: &[&str]| GeneFilter {
         include: names(list),
